@@ -1,0 +1,60 @@
+"""The two calls most programs need. One engine per process serves them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from partway.edits.sweep import sweep_requests
+from partway.engine import Engine
+from partway.errors import PartwayError
+from partway.images import ImageLike, read_bytes
+from partway.request import EditRequest, EditResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_SWEEP = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
+
+
+@cache
+def _engine() -> Engine:
+    """The process's engine, made on first use."""
+    return Engine()
+
+
+def edit(
+    image: ImageLike | None, prompt: str = "", *, strength: float | None = None, **options: Any
+) -> EditResult:
+    """Edit one picture; None as the image makes one from the prompt alone.
+
+    image     a path, the bytes of an image file, a PIL image, or a uint8 array (H, W), (H, W, 3)
+              or (H, W, 4); sRGB
+    strength  0 returns the source unchanged, 1 ignores it; default 0.5
+    options   any other field of EditRequest: seed, model, steps, guidance_scale …
+
+    The result's .image is a PIL image of the source's size. Raises PartwayError and nothing else
+    on bad input. The same arguments give the same picture, bit for bit.
+    """
+    source = None if image is None else read_bytes(image)
+    return _engine().run(EditRequest(prompt=prompt, source=source, strength=strength, **options))
+
+
+def sweep(
+    image: ImageLike,
+    prompt: str = "",
+    strengths: Iterable[float] = DEFAULT_SWEEP,
+    **options: Any,
+) -> list[EditResult]:
+    """Edit one picture at several strengths in one batched run; same seed, same noise.
+
+    Arguments as in `edit`; one result per strength, in their order. Raises the first error.
+    """
+    request = EditRequest(prompt=prompt, source=read_bytes(image), **options)
+    outcomes = _engine().run_many(sweep_requests(request, strengths))
+    results: list[EditResult] = []
+    for outcome in outcomes:
+        if isinstance(outcome, PartwayError):
+            raise outcome
+        results.append(outcome)
+    return results

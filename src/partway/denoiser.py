@@ -1,0 +1,217 @@
+"""The clean estimate: the one thing a sampler asks for.
+
+    sampler ── Query(x, here, there) ──► guide ── rows ──► denoise ── x0 of each row ──► back
+
+Everything between a sampler and the network is a coroutine like the sampler itself, so that one
+network call can serve many of them (partway.batcher). Arrays are NumPy or torch: only arithmetic
+operators are used on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partway.errors import InvalidRequest, UnknownName
+from partway.schedule import Level, Schedule
+from partway.strength import nsr_of
+
+Array: TypeAlias = NDArray[np.float32]
+Condition: TypeAlias = Any  # what a family's encode_prompt returns; only that family looks inside
+
+
+class Query(NamedTuple):
+    """A sampler asks for the clean estimate of `x` at level `here`, on its way to `there`.
+
+    x      (C, h, w) latents at `here`
+    """
+
+    x: Array
+    here: Level
+    there: Level
+
+
+class Row(NamedTuple):
+    """One picture under one condition: a row of a network call."""
+
+    x: Array
+    level: Level
+    condition: Condition
+
+
+Solver: TypeAlias = Generator[Query, Array, Array]
+Rows: TypeAlias = Generator[Sequence[Row], Sequence[Array], Array]
+
+
+class Network(Protocol):
+    """What `denoise` needs of a family."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """Trained range of levels."""
+        ...
+
+    @property
+    def prediction(self) -> str:
+        """A name in PREDICTIONS."""
+        ...
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
+        """Raw network output for x (B, C, h, w), one level and one condition per row."""
+        ...
+
+
+def _column(values: Sequence[float]) -> Array:
+    """(B,) numbers as (B, 1, 1, 1), to broadcast over latents."""
+    return np.asarray(values, dtype=np.float32).reshape(-1, 1, 1, 1)
+
+
+def _from_eps(x: Array, output: Array, alpha: Array, sigma: Array) -> Array:
+    """eps is the noise: x0 = (x - sigma * eps) / alpha (Ho et al. 2020, eq. 9)."""
+    return (x - sigma * output) / alpha
+
+
+def _from_v(x: Array, output: Array, alpha: Array, sigma: Array) -> Array:
+    """v = alpha * eps - sigma * x0 on the vp path (Salimans & Ho 2022, appendix D)."""
+    return alpha * x - sigma * output
+
+
+def _from_sample(x: Array, output: Array, alpha: Array, sigma: Array) -> Array:
+    """The network predicts x0 itself."""
+    del x, alpha, sigma
+    return output
+
+
+def _from_velocity(x: Array, output: Array, alpha: Array, sigma: Array) -> Array:
+    """velocity = eps - x0 (Lipman et al. 2023); on the flow path alpha + sigma = 1."""
+    return (x - sigma * output) / (alpha + sigma)
+
+
+PREDICTIONS = {
+    "eps": _from_eps,
+    "v": _from_v,
+    "sample": _from_sample,
+    "velocity": _from_velocity,
+}
+
+
+def to_x0(prediction: str, x: Array, output: Array, levels: Sequence[Level]) -> Array:
+    """Turn a network's output into the clean estimate x0.
+
+    prediction  "eps", "v", "sample" or "velocity"
+    x, output   (B, C, h, w)
+    levels      B levels; "eps" has no x0 at pure noise (alpha = 0): such models end below it
+    """
+    if prediction not in PREDICTIONS:
+        raise UnknownName("prediction", prediction, PREDICTIONS)
+    alpha = _column([level.alpha for level in levels])
+    sigma = _column([level.sigma for level in levels])
+    return PREDICTIONS[prediction](x, output, alpha, sigma)
+
+
+def denoise(network: Network, rows: Sequence[Row]) -> list[Array]:
+    """Clean estimates of all rows in one network call.
+
+    Below the network's lowest level it is asked at that level and only a share of its answer is
+    taken, x0 = x/alpha + (nsr / nsr_lowest) * (x0_hat - x/alpha): the estimate tends to the input
+    as the noise tends to 0.
+    """
+    schedule = network.schedule
+    lowest = schedule.level(schedule.lowest)
+    asked = [row.level if row.level.sigma > lowest.sigma else lowest for row in rows]
+    # A row below the range is scaled to where the network expects its signal.
+    inputs = [
+        row.x if here is row.level else row.x * (here.alpha / row.level.alpha)
+        for row, here in zip(rows, asked, strict=True)
+    ]
+    x = np.stack(inputs)
+    output = network.predict(x, asked, [row.condition for row in rows])
+    estimates = to_x0(network.prediction, x, output, asked)
+    return [
+        x0 if here is row.level else _towards(row, x0, nsr_of(schedule.lowest))
+        for row, here, x0 in zip(rows, asked, estimates, strict=True)
+    ]
+
+
+def _towards(row: Row, x0: Array, nsr_lowest: float) -> Array:
+    """The floor rule of `denoise` for one row."""
+    plain = row.x / row.level.alpha
+    share = row.level.nsr / nsr_lowest if nsr_lowest > 0.0 else 1.0
+    return plain + share * (x0 - plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """Classifier-free guidance (Ho & Salimans 2022): x0 = x0_neg + scale * (x0_cond - x0_neg).
+
+    scale     1 is off and costs one row; anything else costs two
+    interval  noise fractions (low, high) between which it acts (Kynkäänniemi et al. 2024)
+    """
+
+    scale: float = 1.0
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not 0.0 <= low <= high <= 1.0:
+            raise InvalidRequest(
+                f"guidance interval is {low}:{high}, allowed is 0 ≤ low ≤ high ≤ 1 "
+                "in noise fractions; try 0.2:0.9"
+            )
+        if not (math.isfinite(self.scale) and 0.0 <= self.scale <= 100.0):
+            raise InvalidRequest(f"guidance is {self.scale}, allowed is 0 … 100; try --guidance 3")
+
+    def acts_at(self, level: Level) -> bool:
+        """Whether the negative condition is needed at `level`."""
+        low, high = self.interval
+        return self.scale != 1.0 and low <= level.noise_fraction <= high
+
+
+def guide(solver: Solver, condition: Condition, negative: Condition, guidance: Guidance) -> Rows:
+    """Turn a solver's queries into rows of a network call and merge the answers.
+
+    Yields one or two rows per query, is sent as many estimates, returns the solver's result.
+    """
+    try:
+        query = next(solver)
+        while True:
+            rows = [Row(query.x, query.here, condition)]
+            if guidance.acts_at(query.here):
+                rows.append(Row(query.x, query.here, negative))
+            estimates = yield rows
+            x0 = estimates[0]
+            if len(rows) == 2:
+                x0 = estimates[1] + guidance.scale * (estimates[0] - estimates[1])
+            query = solver.send(x0)
+    except StopIteration as done:
+        return done.value
+    finally:
+        solver.close()
+
+
+def keep_source(solver: Solver, source: Array, strength_map: Array) -> Solver:
+    """Wrap a solver so that each position follows its own noise fraction.
+
+    source        (C, h, w) clean latents
+    strength_map  (1, h, w) noise fraction m at which each position lets go of the source
+
+    A position whose m lies below the query's interval keeps the source (x0 = source), above it
+    is free, inside it x0 = w * model + (1 - w) * source with w = (m - there) / (here - there):
+    shades stay continuous at any step count.
+    """
+    try:
+        query = next(solver)
+        while True:
+            x0 = yield query
+            here, there = query.here.noise_fraction, query.there.noise_fraction
+            weight = np.clip((strength_map - there) / (here - there), 0.0, 1.0)
+            query = solver.send(weight * x0 + (1.0 - weight) * source)
+    except StopIteration as done:
+        return done.value
+    finally:
+        solver.close()

@@ -1,0 +1,111 @@
+"""Image-to-image and text-to-image: the same walk, from a noised source or from noise alone.
+
+    source ─scale, pad─► canvas ─encode─► latents ─noise─► x ─sampler─► latents ─decode─► picture
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partway import images
+from partway.denoiser import Array, Guidance, Rows, guide
+from partway.errors import NonFinite
+from partway.geometry import Canvas, Extent, canvas_for
+from partway.noise import Noise
+from partway.residual import restore
+from partway.samplers import get_sampler
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from partway.denoiser import Condition
+    from partway.families import Family, Profile
+    from partway.images import Picture
+    from partway.plan import Plan
+    from partway.request import EditRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A source as a model sees it.
+
+    latents     (C, h, w)
+    round_trip  (H, W, 3) float32 in 0 … 255: the source encoded, decoded and scaled back
+    """
+
+    latents: Array
+    round_trip: Array
+
+
+def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:
+    """Where the edit takes place; without a source on the asked or the native size."""
+    if picture is not None:
+        extent = picture.extent
+    else:
+        extent = Extent(*(request.size or (profile.native_size, profile.native_size)))
+    return canvas_for(extent, profile.native_size, profile.stride, request.working_multiple)
+
+
+def encode(family: Family, picture: Picture, place: Canvas) -> Encoded:
+    """Encode a source once; edits of any strength share it."""
+    latents = family.encode(images.to_canvas(picture.rgb, place))
+    check_finite(latents, "encoding the source")
+    decoded = family.decode(latents)
+    check_finite(decoded, "decoding the source")
+    return Encoded(latents, images.from_canvas(decoded, place))
+
+
+def begin(
+    request: EditRequest,
+    plan: Plan,
+    shape: tuple[int, int, int],
+    source: Encoded | None,
+    condition: Condition,
+    negative: Condition,
+    guidance: Guidance,
+) -> Rows:
+    """The sampler's walk as a coroutine of network rows.
+
+    At the start x = kappa * alpha * source + sigma * eps; where kappa * alpha is 0 no source is
+    needed, and a request with one gives the same x as a request without.
+    """
+    noise = Noise(request.seed, shape)
+    start = plan.levels[0]
+    x = start.sigma * noise()
+    if source is not None and plan.kappa * start.alpha > 0.0:
+        x = plan.kappa * start.alpha * source.latents + x
+    solver = get_sampler(request.sampler).solve(x.astype(np.float32), plan.levels, noise)
+    return guide(solver, condition, negative, guidance)
+
+
+def finish(
+    family: Family,
+    latents: Array,
+    place: Canvas,
+    plan: Plan,
+    picture: Picture | None,
+    source: Encoded | None,
+) -> Image:
+    """Decode final latents to a picture of the source's size, with its alpha."""
+    check_finite(latents, "sampling")
+    decoded = family.decode(latents)
+    check_finite(decoded, "decoding")
+    values = images.from_canvas(decoded, place)
+    if picture is not None and source is not None:
+        rgb = picture.rgb.astype(np.float32)
+        values = restore(values, source.round_trip, rgb, plan.noise_fraction)
+    return images.compose(values, picture)
+
+
+def preview(family: Family, estimate: Array, place: Canvas) -> Image:
+    """A clean estimate as a picture, without alpha and residual."""
+    return images.compose(images.from_canvas(family.decode(estimate), place), None)
+
+
+def check_finite(values: Array, during: str) -> None:
+    """NonFinite where an array holds NaN or infinity."""
+    if not np.isfinite(values).all():
+        raise NonFinite(f"NaN or infinity after {during}")

@@ -1,0 +1,92 @@
+"""Every error Partway raises on purpose.
+
+    PartwayError                    has .code, a stable word for programs
+    ├── UserError                   the request can be corrected; exit code 2
+    │   ├── InvalidRequest          a value out of range, two options that exclude each other
+    │   ├── UnknownName             a model, sampler, spacing or dial that does not exist
+    │   ├── UnreadableImage         bytes that are no picture, or a picture that is too large
+    │   ├── ModelUnsuitable         the source is not what the chosen model draws
+    │   └── OutputExists            an explicit output file is already there
+    ├── Cancelled                   the caller asked to stop; exit code 130
+    └── ModelError                  loading or running a network failed; exit code 1
+        └── NonFinite               the network produced NaN or infinity, also in fp32
+
+Messages say what was got, what is allowed and what to type instead.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class PartwayError(Exception):
+    """Base of all errors raised on purpose."""
+
+    code = "error"
+    exit_code = 1
+
+
+class UserError(PartwayError):
+    """The request can be corrected by whoever made it."""
+
+    code = "user_error"
+    exit_code = 2
+
+
+class InvalidRequest(UserError):
+    """A value is out of range or options contradict each other."""
+
+    code = "invalid_request"
+
+
+class UnknownName(UserError):
+    """A name that no registry knows."""
+
+    code = "unknown_name"
+
+    def __init__(self, kind: str, got: str, allowed: Iterable[str]) -> None:
+        names = sorted(allowed)
+        near = get_close_matches(got, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {got!r}: choose from {', '.join(names)}{hint}")
+
+
+class UnreadableImage(UserError):
+    """The bytes cannot be read as a picture within the limits."""
+
+    code = "unreadable_image"
+
+
+class ModelUnsuitable(UserError):
+    """The source is outside what the chosen model can draw."""
+
+    code = "model_unsuitable"
+
+
+class OutputExists(UserError):
+    """An explicitly named output file exists and was not to be overwritten."""
+
+    code = "output_exists"
+
+
+class Cancelled(PartwayError):
+    """The caller cancelled the edit."""
+
+    code = "cancelled"
+    exit_code = 130
+
+
+class ModelError(PartwayError):
+    """A checkpoint could not be loaded or run."""
+
+    code = "model_error"
+
+
+class NonFinite(ModelError):
+    """NaN or infinity in latents or pixels."""
+
+    code = "non_finite"

@@ -1,0 +1,128 @@
+"""Families: kinds of checkpoint, behind one contract.
+
+A family module has two functions, and imports its runtime only in the second:
+
+    profile(name, folder) -> Profile           what can be known without loading a network
+    load(profile, precision) -> Family         networks, ready to run
+
+All families pass the same contract tests (tests/families/test_contract.py). Third parties add
+theirs through the entry-point group "partway.families".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from partway.denoiser import Array, Condition
+from partway.errors import ModelError, UnknownName
+from partway.schedule import Level, Schedule
+
+FAMILIES = {
+    "analytic": "partway.families.analytic",
+    "onnx": "partway.families.onnx",
+}
+
+CHECKPOINTS = Path(__file__).parent.parent / "models"
+EMBEDDED = {"pocket": CHECKPOINTS / "pocket"}
+DEFAULT_MODEL = "pocket"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What is known of a checkpoint without loading it.
+
+    native_size   side of the square it was trained on, pixels
+    stride        sides of a canvas are multiples of this, pixels
+    gain          factor on the noise-to-signal ratio for dial `standard`
+    artwork_only  whether it draws artwork and photographs are outside its domain
+    styles        style words it knows; empty where prompts are open
+    """
+
+    name: str
+    family: str
+    folder: Path | None
+    schedule: Schedule
+    prediction: str
+    native_size: int
+    stride: int
+    default_steps: int = 20
+    default_guidance: float = 1.0
+    gain: float = 1.0
+    artwork_only: bool = False
+    styles: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+class Family(Protocol):
+    """A loaded checkpoint."""
+
+    profile: Profile
+    precision: str
+
+    @property
+    def schedule(self) -> Schedule:
+        """Trained range of levels."""
+        ...
+
+    @property
+    def prediction(self) -> str:
+        """A name in partway.denoiser.PREDICTIONS."""
+        ...
+
+    def encode_prompt(self, prompt: str) -> Condition:
+        """The condition of a prompt; "" gives the unconditional one."""
+        ...
+
+    def encode(self, image: Array) -> Array:
+        """(3, H, W) in [-1, 1], sides multiples of the stride → latents (C, h, w)."""
+        ...
+
+    def decode(self, latents: Array) -> Array:
+        """Latents (C, h, w) → (3, H, W), about [-1, 1]."""
+        ...
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
+        """Raw network output for x (B, C, h, w), one level and condition per row."""
+        ...
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(C, h, w) of the latents of a canvas of this size in pixels."""
+        ...
+
+
+def _module(family: str) -> ModuleType:
+    """Import a family's module by its registered name."""
+    plugins = {point.name: point.value for point in entry_points(group="partway.families")}
+    targets = plugins | FAMILIES
+    if family not in targets:
+        raise UnknownName("family", family, targets)
+    return import_module(targets[family])
+
+
+def profile_of(model: str) -> Profile:
+    """The profile of an embedded checkpoint, of `analytic`, or of a folder with a config.json."""
+    if model == "analytic":
+        return _module("analytic").profile("analytic", None)
+    folder = EMBEDDED.get(model, Path(model))
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        if folder.is_dir():
+            raise ModelError(f"{folder} has no config.json: not a checkpoint that can be run")
+        raise UnknownName("model", model, ("analytic", *EMBEDDED, "FOLDER"))
+    try:
+        family = json.loads(config_file.read_text("utf-8")).get("family", "onnx")
+        return _module(family).profile(model if model in EMBEDDED else folder.name, folder)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{config_file} cannot be understood: {error!r}") from error
+
+
+def load_family(profile: Profile, precision: str = "auto") -> Family:
+    """Load the networks of a checkpoint. ModelError where that fails."""
+    return _module(profile.family).load(profile, precision)

@@ -1,0 +1,130 @@
+"""Folders of ONNX networks on OpenVINO, without torch.
+
+    config.json         path, prediction, native_size, patch, latent_channels, defaults, gain …
+    tokenizer.json      for the `tokenizers` library; 0 pads
+    text_encoder.onnx   input_ids int64 (B, L) → context (B, L, D)
+    denoiser.onnx       sample (B, C, h, w), timestep (B,) = 1000 * noise_fraction, context → output
+    encoder.onnx        image (B, 3, H, W) in [-1, 1] → latents (B, C, H / patch, W / patch)
+    decoder.onnx        latents → image
+
+Batch, height and width are dynamic and every row has its own timestep, so one call can serve
+edits of different strengths. The denoiser runs in bf16 where the processor has it ("auto"), the
+small networks around it always in fp32.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from tokenizers import Tokenizer
+
+from partway.denoiser import Array
+from partway.errors import InvalidRequest, ModelError
+from partway.families import Profile
+from partway.schedule import Level, Schedule
+
+PRECISIONS = {"bf16": "bf16", "fp32": "f32"}  # ours → OpenVINO's INFERENCE_PRECISION_HINT
+
+
+def profile(name: str, folder: Path | None) -> Profile:
+    """Read config.json."""
+    if folder is None:
+        raise ModelError("the onnx family needs a folder")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    return Profile(
+        name=name,
+        family="onnx",
+        folder=folder,
+        schedule=Schedule(
+            path=config["path"], lowest=config.get("lowest", 0.0), top=config.get("top", 1.0)
+        ),
+        prediction=config["prediction"],
+        native_size=config["native_size"],
+        stride=config["patch"] * config.get("latent_multiple", 1),
+        default_steps=config["default_steps"],
+        default_guidance=config["default_guidance"],
+        gain=config.get("gain", 1.0),
+        artwork_only=config.get("artwork_only", False),
+        styles=tuple(config.get("styles", ())),
+        config=config,
+    )
+
+
+def resolve_precision(asked: str) -> str:
+    """"auto" becomes bf16 where the processor computes in it, else fp32."""
+    if asked == "auto":
+        capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "bf16" if "BF16" in capable else "fp32"
+    if asked not in PRECISIONS:
+        raise InvalidRequest(f"precision is {asked!r}, choose from auto, bf16, fp32")
+    return asked
+
+
+class Onnx:
+    """A loaded folder."""
+
+    def __init__(self, profile: Profile, precision: str) -> None:
+        if profile.folder is None:
+            raise ModelError("the onnx family needs a folder")
+        self.profile = profile
+        self.precision = resolve_precision(precision)
+        self.schedule = profile.schedule
+        self.prediction = profile.prediction
+        self._length, self._width = profile.config["context"]
+        folder = profile.folder
+        try:
+            self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            core = openvino.Core()
+            self._text_encoder = _compile(core, folder / "text_encoder.onnx", "fp32")
+            self._denoiser = _compile(core, folder / "denoiser.onnx", self.precision)
+            self._encoder = _compile(core, folder / "encoder.onnx", "fp32")
+            self._decoder = _compile(core, folder / "decoder.onnx", "fp32")
+        except Exception as error:  # noqa: BLE001  the libraries raise bare Exception and RuntimeError
+            raise ModelError(f"{folder} cannot be loaded: {error}") from error
+
+    def encode_prompt(self, prompt: str) -> Array:
+        """(L, D) context of a prompt, lower-cased by the tokenizer; "" is all padding."""
+        ids: list[int] = self._tokenizer.encode(prompt).ids[: self._length]
+        padded = np.zeros((1, self._length), dtype=np.int64)
+        padded[0, : len(ids)] = ids
+        return _only(self._text_encoder({"input_ids": padded}))[0]
+
+    def encode(self, image: Array) -> Array:
+        """(3, H, W) in [-1, 1] → latents (C, h, w)."""
+        return _only(self._encoder({"image": image[None]}))[0]
+
+    def decode(self, latents: Array) -> Array:
+        """Latents (C, h, w) → (3, H, W)."""
+        return _only(self._decoder({"latents": latents[None]}))[0]
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Array]) -> Array:
+        """One network call for all rows."""
+        timesteps = np.asarray([1000.0 * level.noise_fraction for level in levels], np.float32)
+        inputs = {"sample": x, "timestep": timesteps, "context": np.stack(conditions)}
+        return _only(self._denoiser(inputs))
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(C, H / patch, W / patch)."""
+        patch = self.profile.config["patch"]
+        return (self.profile.config["latent_channels"], height // patch, width // patch)
+
+
+def _compile(core: Any, path: Path, precision: str) -> Any:
+    """A network compiled for the CPU at a precision."""
+    hints = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    return core.compile_model(core.read_model(path), "CPU", hints)
+
+
+def _only(outputs: Any) -> Array:
+    """The only output of a network, copied out of the runtime's own memory."""
+    return np.array(outputs[0], dtype=np.float32)
+
+
+def load(profile: Profile, precision: str) -> Onnx:
+    """Compile the four networks."""
+    return Onnx(profile, precision)

@@ -1,0 +1,127 @@
+"""EditRequest: everything that decides the pixels, and nothing else. Frozen and validated.
+
+Its sizes, names and ranges are checked when it is made; what depends on the model (its defaults,
+its schedule) is resolved by the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from partway.errors import InvalidRequest
+from partway.geometry import Extent
+from partway.noise import check_seed
+from partway.plan import Plan, check_steps
+from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, check_strength
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from partway.fidelity import Kept
+
+MAX_PROMPT = 20_000  # characters
+MAX_SIDE = 16_384
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """One picture to make.
+
+    prompt             what the result should show; may be empty
+    source             the bytes of an image file, or None for text-to-image
+    strength           0 … 1; None means 0.5 with a source
+    dial               "standard", "sd1" or "noise": how strength is read
+    negative_prompt    what guidance pushes away from
+    steps              exactly this many intervals; or
+    full_steps         the density of a full run of so many (None: the model's own number)
+    sampler, spacing   registered names
+    guidance_scale     1 is off; None means the model's own
+    guidance_interval  noise fractions between which guidance acts
+    seed               0 … 2³² - 1
+    size               (width, height) of a text-to-image result; None means the model's native
+    working_multiple   work at 1 … 4 times the model's native size
+    model              name or path of a checkpoint; None chooses by the source
+    precision          "auto", "bf16" or "fp32" of the denoising network
+    """
+
+    prompt: str = ""
+    source: bytes | None = field(default=None, repr=False)
+    strength: float | None = None
+    dial: str = DEFAULT_DIAL
+    negative_prompt: str = ""
+    steps: int | None = None
+    full_steps: int | None = None
+    sampler: str = "euler"
+    spacing: str = "uniform"
+    guidance_scale: float | None = None
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    seed: int = 1
+    size: tuple[int, int] | None = None
+    working_multiple: int = 1
+    model: str | None = None
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.strength is not None:
+            check_strength(self.strength)
+        check_seed(self.seed)
+        if self.steps is not None and self.full_steps is not None:
+            raise InvalidRequest("give --steps or --full-steps, not both")
+        if self.steps is not None:
+            check_steps("steps", self.steps)
+        if self.full_steps is not None:
+            check_steps("full-steps", self.full_steps)
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT:
+                raise InvalidRequest(
+                    f"the {name} has {len(text)} characters, allowed are {MAX_PROMPT}"
+                )
+        if not 1 <= self.working_multiple <= 4:
+            raise InvalidRequest(f"working multiple is {self.working_multiple}, allowed is 1 … 4")
+        if self.size is not None:
+            self._check_size(Extent(*self.size))
+
+    def _check_size(self, size: Extent) -> None:
+        if self.source is not None:
+            raise InvalidRequest("size is for text-to-image; an edit keeps its source's size")
+        if min(size) < 1 or max(size) > MAX_SIDE:
+            raise InvalidRequest(f"size is {size}, each side must be 1 … {MAX_SIDE}")
+
+    @property
+    def effective_strength(self) -> float:
+        """The strength that acts: 1 without a source, the default where none was given."""
+        if self.source is None:
+            return 1.0
+        return DEFAULT_STRENGTH if self.strength is None else self.strength
+
+    def with_(self, **changes: Any) -> EditRequest:
+        """A copy with some fields changed, validated again."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditResult:
+    """A finished picture and how it came about.
+
+    image        at the source's size; the source itself (own mode, own pixels) at strength 0
+    plan         start level and steps
+    evaluations  network calls this picture took, a guided pair counting once
+    kept         how much of the source is left; None for text-to-image
+    seconds      from taking up the job to the finished picture
+    model        name of the checkpoint; None if none was loaded
+    precision    of the denoising network, "none" if none ran
+    mode         "exact" or "shared" batching
+    warnings     notes for the person who asked
+    """
+
+    image: Image
+    request: EditRequest
+    plan: Plan
+    evaluations: int
+    kept: Kept | None
+    seconds: float
+    model: str | None
+    precision: str
+    mode: str
+    warnings: tuple[str, ...] = ()
