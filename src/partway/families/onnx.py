@@ -9,19 +9,19 @@
 
 Batch, height and width are dynamic and every row has its own timestep, so one call can serve
 edits of different strengths. The denoiser runs in bf16 where the processor has it ("auto"), the
-small networks around it always in fp32.
+small networks around it always in fp32. The runtime is imported when networks are loaded, so that
+reading a profile stays cheap.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
-from tokenizers import Tokenizer
 
 from partway.denoiser import Array
 from partway.errors import InvalidRequest, ModelError
@@ -58,6 +58,7 @@ def profile(name: str, folder: Path | None) -> Profile:
 def resolve_precision(asked: str) -> str:
     """"auto" becomes bf16 where the processor computes in it, else fp32."""
     if asked == "auto":
+        openvino = import_module("openvino")
         capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return "bf16" if "BF16" in capable else "fp32"
     if asked not in PRECISIONS:
@@ -78,8 +79,9 @@ class Onnx:
         self._length, self._width = profile.config["context"]
         folder = profile.folder
         try:
-            self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            core = openvino.Core()
+            tokenizer = import_module("tokenizers").Tokenizer
+            self._tokenizer: Any = tokenizer.from_file(str(folder / "tokenizer.json"))
+            core = import_module("openvino").Core()
             self._text_encoder = _compile(core, folder / "text_encoder.onnx", "fp32")
             self._denoiser = _compile(core, folder / "denoiser.onnx", self.precision)
             self._encoder = _compile(core, folder / "encoder.onnx", "fp32")
