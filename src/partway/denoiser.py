@@ -21,7 +21,7 @@ from partway.errors import InvalidRequest, UnknownName
 from partway.schedule import Level, Schedule
 from partway.strength import nsr_of
 
-Array: TypeAlias = NDArray[np.float32]
+Array: TypeAlias = NDArray[np.floating[Any]]  # float32; float64 where tests want truth
 Condition: TypeAlias = Any  # what a family's encode_prompt returns; only that family looks inside
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
@@ -150,7 +150,7 @@ class Engine:
         *,
         preview_every: int = 0,
         cancel: threading.Event | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """The events of one request in exact mode, the last one Done, Failed or WasCancelled.
 
         preview_every  decode the clean estimate after every so many evaluations; 0 is never.
@@ -164,7 +164,7 @@ class Engine:
         mode: Mode,
         preview_every: int,
         cancel: threading.Event | None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Take all requests up, then serve them with network calls until none is left."""
         batcher = Batcher(self._max_rows, self._lock)
         tasks: dict[int, _Task] = {}
@@ -268,11 +268,12 @@ class Engine:
                 result = self._finish(task, outcome, mode)
                 del tasks[task.index]
                 yield Done(task.index, result)
-            elif preview_every and job.estimate is not None:
-                if job.evaluations % preview_every == 0:
-                    with self._lock:
-                        image = img2img.preview(task.family, job.estimate, task.place)
-                    yield Preview(task.index, job.evaluations, image)
+            elif (
+                preview_every and job.evaluations % preview_every == 0 and job.estimate is not None
+            ):
+                with self._lock:
+                    image = img2img.preview(task.family, job.estimate, task.place)
+                yield Preview(task.index, job.evaluations, image)
         except PartwayError as error:
             yield from self._fail(task, error, mode, batcher, tasks)
 

@@ -165,7 +165,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def to_canvas(rgb: Pixels, canvas: Canvas) -> Array:
-    """(H, W, 3) uint8 → (3, h, w) float32 in [-1, 1] on the canvas: scaled, padded by reflection."""
+    """(H, W, 3) uint8 → (3, h, w) float32 in [-1, 1] on the canvas, padded by reflection."""
     scaled = _resize(rgb, canvas.fitted)
     pad_x = canvas.padded.width - canvas.fitted.width
     pad_y = canvas.padded.height - canvas.fitted.height
@@ -247,7 +247,9 @@ def save(image: Image.Image, path: Path, *, overwrite: bool = False) -> None:
         raise OutputExists(f"{path} exists: choose another name or add --force")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp"
+        )
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)

@@ -29,7 +29,7 @@ class Noise:
     """Unit Gaussian draws of one shape; the first is the starting noise of an edit."""
 
     def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
-        self._generator = np.random.RandomState(check_seed(seed))  # noqa: NPY002  frozen stream
+        self._generator = np.random.RandomState(check_seed(seed))
         self._shape = shape
 
     def __call__(self) -> Array:

@@ -77,7 +77,10 @@ class Schedule:
             return min(noise_fraction / self.top, 1.0)
         if noise_fraction <= 0.0:
             return 0.0
-        count, log_nsr = len(self.table), math.log(max(nsr_of(min(noise_fraction, self.top)), 1e-30))
+        count, log_nsr = (
+            len(self.table),
+            math.log(max(nsr_of(min(noise_fraction, self.top)), 1e-30)),
+        )
         if log_nsr <= self.table[0]:  # below the table time runs linearly to zero noise
             return noise_fraction / noise_fraction_of(math.exp(self.table[0])) / count
         index = min(bisect_left(self.table, log_nsr), count - 1)
@@ -125,7 +128,9 @@ def spacing_karras(schedule: Schedule, start: float, steps: int) -> list[float]:
     low = min(max(nsr_of(schedule.lowest), KARRAS_NSR_MIN), high / 10)
     ramp = [i / max(steps - 1, 1) for i in range(1, steps)]
     root_high, root_low = high ** (1 / KARRAS_RHO), low ** (1 / KARRAS_RHO)
-    inner = [noise_fraction_of((root_high + r * (root_low - root_high)) ** KARRAS_RHO) for r in ramp]
+    inner = [
+        noise_fraction_of((root_high + r * (root_low - root_high)) ** KARRAS_RHO) for r in ramp
+    ]
     return [start, *inner, 0.0]
 
 

@@ -1,6 +1,6 @@
 """Image-to-image and text-to-image: the same walk, from a noised source or from noise alone.
 
-    source ─scale, pad─► canvas ─encode─► latents ─noise─► x ─sampler─► latents ─decode─► picture
+source ─scale─► canvas ─encode─► latents ─noise─► x ─sampler─► latents ─decode─► picture
 """
 
 from __future__ import annotations

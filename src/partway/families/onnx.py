@@ -56,7 +56,7 @@ def profile(name: str, folder: Path | None) -> Profile:
 
 
 def resolve_precision(asked: str) -> str:
-    """"auto" becomes bf16 where the processor computes in it, else fp32."""
+    """Precision of the denoiser: "auto" becomes bf16 where the processor computes in it, else fp32."""
     if asked == "auto":
         openvino = import_module("openvino")
         capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -86,7 +86,7 @@ class Onnx:
             self._denoiser = _compile(core, folder / "denoiser.onnx", self.precision)
             self._encoder = _compile(core, folder / "encoder.onnx", "fp32")
             self._decoder = _compile(core, folder / "decoder.onnx", "fp32")
-        except Exception as error:  # noqa: BLE001  the libraries raise bare Exception and RuntimeError
+        except Exception as error:
             raise ModelError(f"{folder} cannot be loaded: {error}") from error
 
     def encode_prompt(self, prompt: str) -> Array:

@@ -1,0 +1,45 @@
+# Everything sets itself up: Python >= 3.11 with venv, and make, are all that is needed.
+# Where $PYTHON is not your interpreter: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+DEMO := .venv-demo/bin
+DEV := .venv/bin
+PIP_FLAGS := -q --disable-pip-version-check
+
+.PHONY: demo test test-full check bench bench-dial eval-pocket clean help
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: .venv-demo/.done  ## install the core and sweep the example pictures over the dial
+	$(DEMO)/partway demo
+
+test: .venv/.done  ## run all tests
+	$(DEV)/python -m pytest
+
+test-full: .venv/.done  ## all tests, and those that take long
+	PARTWAY_FULL=1 $(DEV)/python -m pytest
+
+check: .venv/.done  ## lint, format and types
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(DEV)/pyright --pythonpath $(DEV)/python
+
+bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, memory
+	$(DEV)/python benchmarks/bench.py
+
+bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/
+	$(DEV)/python benchmarks/bench_dial.py
+
+.venv-demo/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	$(DEMO)/python -m pip install $(PIP_FLAGS) -e .
+	@touch $@
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:  ## remove the virtual environments and caches
+	rm -rf .venv .venv-demo .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,31 @@
+"""Example pictures that travel with the package, each with a prompt in another style.
+
+Where they come from and under which licence: README.md beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A 256 × 256 opaque PNG and what to make of it."""
+
+    name: str
+    prompt: str
+
+    @property
+    def file(self) -> Path:
+        """Where the picture lies."""
+        return HERE / f"{self.name}.png"
+
+
+EXAMPLES = (
+    Example("angry-face", "angry face, 3d"),
+    Example("fox", "fox, flat"),
+    Example("teapot", "teapot, flat"),
+)

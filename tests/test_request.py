@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from partway.errors import InvalidRequest
+from partway.request import EditRequest
+
+
+def test_frozen_and_comparable() -> None:
+    request = EditRequest(prompt="owl", source=b"x", strength=0.0)
+    assert request == EditRequest(prompt="owl", source=b"x", strength=0.0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        request.strength = 0.5  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_zero_is_a_value() -> None:
+    assert EditRequest(source=b"x", strength=0.0).effective_strength == 0.0
+    assert EditRequest(source=b"x").effective_strength == 0.5
+    assert EditRequest(strength=0.2).effective_strength == 1.0
+    assert EditRequest(seed=0).seed == 0
+    assert EditRequest(guidance_scale=0.0).guidance_scale == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"strength": 1.5}, r"strength is 1\.5, allowed is 0 … 1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "seed is"),
+        ({"steps": 0}, "steps is 0"),
+        ({"full_steps": 0}, "full-steps is 0"),
+        ({"steps": 4, "full_steps": 4}, "not both"),
+        ({"size": (0, 4)}, "each side"),
+        ({"size": (4, 4), "source": b"x"}, "keeps its source's size"),
+        ({"prompt": "a" * 20_001}, "20001 characters"),
+        ({"working_multiple": 0}, "working multiple"),
+    ],
+)
+def test_validated_when_made(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidRequest, match=says):
+        EditRequest(**fields)
+
+
+def test_with_validates_again() -> None:
+    assert EditRequest(prompt="a").with_(prompt="b").prompt == "b"
+    with pytest.raises(InvalidRequest):
+        EditRequest().with_(strength=2.0)
+
+
+def test_the_source_stays_out_of_the_repr() -> None:
+    assert "secret" not in repr(EditRequest(source=b"secret"))
