@@ -1,0 +1,145 @@
+"""`partway demo`: the shipped example pictures over the whole dial, and what to try next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from partway import images
+from partway.api import DEFAULT_SWEEP
+from partway.edits.sweep import sweep_requests
+from partway.errors import InvalidRequest, OutputExists
+from partway.examples import EXAMPLES
+from partway.families import DEFAULT_MODEL
+from partway.interfaces.cli.outputs import Target, check
+from partway.interfaces.cli.report import Reporter
+from partway.interfaces.cli.running import Item, raise_errors, run_items
+from partway.interfaces.cli.sweep import Series, sheet_of
+from partway.request import EditRequest
+
+if TYPE_CHECKING:
+    from partway.request import EditResult
+
+SHEET = "sheet.png"
+MANIFEST = ".partway-demo.json"  # names and SHA-256 of the files the demo wrote
+
+
+@click.command("demo")
+@click.option(
+    "--output", "-o", default="./partway-demo", show_default=True, help="Folder for the pictures."
+)
+@click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Checkpoint to run.")
+@click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+def command(*, output: str, model: str, quiet: bool) -> None:
+    """Edit the shipped example pictures at seven strengths; write them and a contact sheet.
+
+    Run again, it replaces the files it wrote and no others.
+    """
+    began = time.perf_counter()
+    report = Reporter(quiet=quiet)
+    folder = Path(output)
+    sources = {example.name: example.file.read_bytes() for example in EXAMPLES}
+    items: list[Item] = []
+    for example in EXAMPLES:
+        data = sources[example.name]
+        request = EditRequest(prompt=example.prompt, source=data, model=model)
+        extent = images.load(data).extent
+        for each in sweep_requests(request, DEFAULT_SWEEP):
+            path = folder / f"{example.name}-s{each.effective_strength:g}.png"
+            items.append(Item(each, f"{example.name}.png", Target(path, overwrite=True), extent))
+    names = [item.target.path.name for item in items if item.target and item.target.path]
+    names += [*(f"{name}.png" for name in sources), SHEET]
+    own = Own(folder)
+    own.check(names)
+
+    report.say(f"{len(EXAMPLES)} pictures at {len(DEFAULT_SWEEP)} strengths on {model} …")
+
+    def written(item: Item, path: Path | None, result: EditResult) -> None:
+        report.picture(item.name, path, result)
+        if path is not None:
+            own.add(path)
+
+    for name, data in sources.items():
+        own.write(folder / f"{name}.png", data)
+    finished = run_items(items, report, written)
+    raise_errors([(items[i].name, e) for i, e in finished.errors.items()], len(items), report)
+    width = len(DEFAULT_SWEEP)
+    series = [
+        Series(
+            example.prompt,
+            items[row * width].request.seed,
+            [finished.results[row * width + i] for i in range(width)],
+        )
+        for row, example in enumerate(EXAMPLES)
+    ]
+    images.save(sheet_of(series), folder / SHEET, overwrite=True)
+    own.add(folder / SHEET)
+    _tell(folder, time.perf_counter() - began)
+
+
+def next_commands() -> list[str]:
+    """Three commands that work in the demo's folder."""
+    first, second, third = EXAMPLES
+    return [
+        f'partway {second.name}.png "{second.prompt}" --strength 0.6',
+        f'partway sweep {first.name}.png "{first.prompt}" --strengths 0.6:0.9:0.1',
+        f'partway {third.name}.png "{third.prompt}" --strength 0.7 --batch-count 3',
+    ]
+
+
+def _tell(folder: Path, seconds: float) -> None:
+    """Where everything is, and what to try next; on stdout, it is what was asked for."""
+    click.echo(f"\nContact sheet  {folder / SHEET}")
+    click.echo(f"Pictures       {folder}/  ({seconds:.1f} s in all)")
+    click.echo(f"\nNext, try:     cd {shlex.quote(str(folder))}")
+    for line in next_commands():
+        click.echo(f"  {line}")
+
+
+class Own:
+    """The files of a folder that the demo wrote itself, remembered across runs by content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / MANIFEST
+        self._folder = folder
+        try:
+            known = json.loads(self._file.read_text("utf-8"))
+            self._digests = {str(name): str(digest) for name, digest in known.items()}
+        except (OSError, ValueError, AttributeError):
+            self._digests = {}
+
+    def check(self, names: list[str]) -> None:
+        """OutputExists for a file that the demo did not write, or that was changed since."""
+        for name in names:
+            file = self._folder / name
+            if file.is_file() and self._digests.get(name) != _digest(file):
+                raise OutputExists(
+                    f"{file} was not written by the demo, or was changed since: "
+                    "choose another folder with --output"
+                )
+            check(Target(file, overwrite=True))
+
+    def write(self, file: Path, data: bytes) -> None:
+        """Write a file of the demo."""
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        except OSError as error:
+            raise InvalidRequest(f"{file} cannot be written: {error.strerror}") from error
+        self.add(file)
+
+    def add(self, file: Path) -> None:
+        """Remember a file that was just written."""
+        self._digests[file.name] = _digest(file)
+        self._file.write_text(json.dumps(self._digests, indent=1), "utf-8")
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,224 @@
+"""`partway edit`: pictures in, edited pictures out. The command that runs where none is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from partway.advice import advise, vocabulary_of
+from partway.choosing import choose_model
+from partway.engine import plan_request
+from partway.errors import InvalidRequest, PartwayError
+from partway.families import Profile
+from partway.geometry import Extent
+from partway.interfaces.cli import options
+from partway.interfaces.cli.inputs import (
+    Source,
+    configured_model,
+    read_source,
+    slug,
+    split_arguments,
+)
+from partway.interfaces.cli.outputs import STDOUT, Naming, settle
+from partway.interfaces.cli.report import Reporter, emit, what_happened
+from partway.interfaces.cli.running import Item, raise_errors, run_items
+from partway.plan import Plan
+from partway.request import EditRequest
+from partway.samplers import get_sampler
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A request whose file is not settled yet; `profile` is None where no model is needed."""
+
+    request: EditRequest
+    name: str
+    naming: Naming
+    extent: Extent
+    profile: Profile | None
+
+
+@click.command("edit")
+@click.argument("words", nargs=-1, metavar="SOURCE… PROMPT")
+@click.option(
+    "-p", "--prompt", metavar="TEXT", help="The prompt, where several or no sources are given."
+)
+@options.strength_option
+@options.edit_options
+@options.seed_options
+@click.option(
+    "--size", type=options.Size(), help="Of a picture made from the prompt alone, in pixels."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE|FOLDER|TEMPLATE",
+    help="Template fields: {stem} {strength} {seed} {model} {n}; - is stdout. "
+    "[default: {stem}-s{strength}.png beside the source]",
+)
+@click.option("--open", "show", is_flag=True, help="Open the results when they are written.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; load no model.")
+@options.output_options
+def command(
+    *,
+    words: tuple[str, ...],
+    prompt: str | None,
+    strength: float | None,
+    seeds: tuple[int, ...],
+    batch_count: int,
+    size: tuple[int, int] | None,
+    output: str | None,
+    show: bool,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+    model: str | None,
+    **fields: Any,
+) -> None:
+    """Edit SOURCE towards PROMPT; without a source, make a picture from the prompt alone.
+
+    SOURCE is a picture file or - for stdin; PROMPT is text, @FILE or - for stdin. Strength says how
+    much may change: 0 keeps the source, 1 ignores it.
+    """
+    report = Reporter(quiet=quiet, as_json=as_json)
+    if output == STDOUT and (as_json or show):
+        raise InvalidRequest(
+            "-o - writes the picture to stdout: not together with --json or --open"
+        )
+    names, text = split_arguments(words, prompt)
+    first = EditRequest(prompt=text, strength=strength, model=configured_model(model), **fields)
+    every_seed = options.consecutive(seeds, batch_count)
+    drafts, errors = _drafts(first, names, every_seed, size)
+    unusable = len(errors)
+    items = _settled(drafts, output, every_seed, force=force)
+    if drafts:
+        report.hints(_advice(drafts[0], strength))
+    if dry_run:
+        for draft, item in zip(drafts, items, strict=True):
+            _say_what_would_be(draft, item, report)
+    elif items:
+        finished = run_items(items, report, lambda i, p, r: report.picture(i.name, p, r))
+        errors += [(items[index].name, error) for index, error in finished.errors.items()]
+        for path in finished.paths.values() if show else ():
+            click.launch(str(path))
+    raise_errors(errors, unusable + len(items), report)
+
+
+def _drafts(
+    request: EditRequest, names: list[str], seeds: list[int], size: tuple[int, int] | None
+) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
+    """What is to be made of all sources; a source that cannot be used stops no other."""
+    if not names:
+        return _from_prompt(request, seeds, size), []
+    drafts: list[Draft] = []
+    errors: list[tuple[str, PartwayError]] = []
+    for name in names:
+        try:
+            source = read_source(name, request.model, request.strength)
+            drafts += _from_source(request.with_(size=size), source, seeds)
+        except PartwayError as error:
+            errors += [(name, error)]
+    return drafts, errors
+
+
+def _from_prompt(
+    request: EditRequest, seeds: list[int], size: tuple[int, int] | None
+) -> list[Draft]:
+    """Text-to-image, one picture per seed."""
+    profile = choose_model(request.model, None)
+    side = profile.native_size
+    extent = Extent(*(size or (side, side)))
+    stem = slug(request.prompt)
+    return [
+        Draft(
+            request.with_(seed=seed, size=size),
+            stem,
+            Naming(Path(), stem, 1.0, seed, profile.name),
+            extent,
+            profile,
+        )
+        for seed in seeds
+    ]
+
+
+def _from_source(request: EditRequest, source: Source, seeds: list[int]) -> list[Draft]:
+    """One edit per seed of a source, on the model that was chosen for it."""
+    model = request.model
+    if model is None and source.profile is not None:
+        model = source.profile.name
+    edit = request.with_(source=source.data, model=model)
+    called = source.profile.name if source.profile is not None else "none"
+    return [
+        Draft(
+            edit.with_(seed=seed),
+            source.name,
+            Naming(source.folder, source.stem, edit.effective_strength, seed, called),
+            source.extent,
+            source.profile,
+        )
+        for seed in seeds
+    ]
+
+
+def _settled(
+    drafts: list[Draft], output: str | None, seeds: list[int], *, force: bool
+) -> list[Item]:
+    """Drafts with their files."""
+    if not drafts:
+        return []
+    edits = drafts[0].request.source is not None
+    pattern = "{stem}-s{strength}" if edits else "{stem}"
+    if len(seeds) > 1:
+        pattern += "-seed{seed}"
+    targets = settle(output, [d.naming for d in drafts], pattern=f"{pattern}.png", force=force)
+    return [
+        Item(draft.request, draft.name, target, draft.extent)
+        for draft, target in zip(drafts, targets, strict=True)
+    ]
+
+
+def _advice(draft: Draft, strength: float | None) -> list[str]:
+    """Hints for the run, on the model of its first picture."""
+    profile = draft.profile
+    return advise(
+        draft.request.prompt,
+        strength=strength,
+        has_source=draft.request.source is not None,
+        model="the model" if profile is None else profile.name,
+        vocabulary=None if profile is None else vocabulary_of(profile.folder),
+    )
+
+
+def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
+    """One picture of a dry run, on stdout."""
+    request, profile = draft.request, draft.profile
+    plan = (
+        Plan(0.0, request.dial, 0.0, (), 1.0, None)
+        if profile is None
+        else plan_request(request, profile)
+    )
+    evaluations = get_sampler(request.sampler).evaluations(plan.intervals)
+    path = None if item.target is None or item.target.path is None else str(item.target.path)
+    if report.as_json:
+        emit(
+            {
+                "path": path,
+                "source": None if request.source is None else draft.name,
+                "seed": request.seed,
+                "strength": plan.strength,
+                "dial": plan.dial,
+                "noise_fraction": plan.noise_fraction,
+                "evaluations": evaluations,
+                "model": None if profile is None else profile.name,
+                "dry_run": True,
+            }
+        )
+        return
+    did = what_happened(plan, evaluations, text_only=request.source is None)
+    place = "stdout" if path is None else path
+    model = "no model" if profile is None else profile.name
+    click.echo(f"would write {place} · {did} · {model}, seed {request.seed}")

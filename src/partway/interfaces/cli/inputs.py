@@ -1,0 +1,132 @@
+"""What a command works on: sources, prompts and the model, from words on the command line."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partway import images
+from partway.choosing import choose_model
+from partway.errors import InvalidRequest, UnreadableImage
+from partway.geometry import Extent
+from partway.interfaces.cli import COMMANDS
+from partway.request import MAX_PROMPT
+from partway.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from partway.families import Profile
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A picture to edit.
+
+    name     as the person wrote it
+    stem     what names of results start with
+    folder   where results go that name none
+    extent   width and height
+    profile  the model it runs on; None where none is needed
+    """
+
+    name: str
+    data: bytes
+    stem: str
+    folder: Path
+    extent: Extent
+    profile: Profile | None
+
+
+def split_arguments(
+    words: Sequence[str], prompt: str | None, *, several: bool = True
+) -> tuple[list[str], str]:
+    """Sources and prompt from positional words and -p: SOURCE PROMPT, or SOURCE … with -p."""
+    sources, text = list(words), prompt
+    if text is None and len(sources) == 1 and not _may_be_source(sources[0]):
+        raise InvalidRequest(
+            f"{sources[0]!r} is no file. An edit is: partway SOURCE PROMPT; "
+            f'a picture from words alone: partway -p "{sources[0]}"'
+        )
+    if text is None and len(sources) > 1:
+        text = sources.pop()
+    if not several and len(sources) != 1:
+        raise InvalidRequest(f"this takes one SOURCE and a PROMPT, got {len(sources)} sources")
+    if prompt is None and len(sources) > 1:
+        raise InvalidRequest(
+            f'several sources need the prompt as an option: partway {" ".join(sources)} -p "{text}"'
+        )
+    if not sources and text is None:
+        raise InvalidRequest('nothing to do: want SOURCE PROMPT, or -p "owl, 3d" with no source')
+    if sources.count(STDIN) + (text == STDIN) > 1:
+        raise InvalidRequest("stdin can be read once: give one - only")
+    return sources, read_prompt(text or "")
+
+
+def _may_be_source(word: str) -> bool:
+    """Whether a lone word is meant as a file: it exists, or looks like a picture's name."""
+    return word == STDIN or Path(word).suffix.lower() in images.SUFFIXES or _exists(word)
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):  # a long prompt is no valid file name
+        return False
+
+
+def read_prompt(text: str) -> str:
+    """The prompt itself, or from @FILE, or from stdin for "-"; trailing line breaks are cut."""
+    if text == STDIN:
+        data = sys.stdin.buffer.read(4 * MAX_PROMPT + 1)
+    elif text.startswith("@"):
+        try:
+            data = Path(text[1:]).read_bytes()
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"the prompt file {text[1:]!r} cannot be read: {error}") from error
+    else:
+        return text
+    try:
+        return data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("the prompt is not UTF-8 text") from error
+
+
+def configured_model(asked: str | None) -> str | None:
+    """The model a command names, else the one of the user's settings."""
+    return load_settings().model if asked is None else asked
+
+
+def read_source(name: str, model: str | None, strength: float | None) -> Source:
+    """Read and decode a source and choose its model; a strength of exactly 0 needs none."""
+    data = _read(name)
+    called = "stdin" if name == STDIN else name
+    picture = images.load(data, called)
+    profile = None if strength == 0.0 else choose_model(model, picture, called)
+    path = Path(called)
+    return Source(name, data, path.stem, path.parent, picture.extent, profile)
+
+
+def _read(name: str) -> bytes:
+    """Bytes of a file or of stdin."""
+    if name == STDIN:
+        return sys.stdin.buffer.read(images.MAX_BYTES + 1)
+    try:
+        return images.read_bytes(name)
+    except UnreadableImage as error:
+        near = get_close_matches(name, COMMANDS, n=1)
+        if near and not Path(name).exists():
+            raise UnreadableImage(f"{error}; did you mean `partway {near[0]}`?") from error
+        raise
+
+
+def slug(prompt: str) -> str:
+    """A file's stem from a prompt: "owl, 3d" → "owl-3d"."""
+    words = re.findall(r"\w+", prompt.lower())
+    return "-".join(words)[:60].rstrip("-") or "partway"

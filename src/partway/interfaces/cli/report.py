@@ -1,0 +1,142 @@
+"""What a command says: progress and one line per picture on stderr, JSON Lines on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from partway import fidelity
+from partway.events import Done, Event, Failed, Started, Step
+from partway.plan import describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from partway.errors import PartwayError
+    from partway.plan import Plan
+    from partway.request import EditResult
+
+
+class Reporter:
+    """Speaks for one command.
+
+    quiet    errors only
+    as_json  one JSON object per picture on stdout
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._said: set[str] = set()
+
+    def hints(self, lines: Iterable[str]) -> None:
+        """Advice, each line once."""
+        for line in lines:
+            if not self._quiet and line not in self._said:
+                self._said.add(line)
+                self._console.print(Text.assemble(("hint: ", "yellow"), line))
+
+    def say(self, line: str = "") -> None:
+        """A plain line."""
+        if not self._quiet:
+            self._console.print(Text(line))
+
+    def error(self, name: str, error: PartwayError) -> None:
+        """One picture's error among several; said even when quiet."""
+        message = " ".join(str(error).split())
+        named = message if name in message else f"{name}: {message}"
+        self._console.print(Text(f"error: {named}", style="red"))
+
+    def picture(self, name: str, path: Path | None, result: EditResult) -> None:
+        """One line for a finished picture, and its JSON object where asked."""
+        self.hints(result.warnings)
+        text_only = result.request.source is None
+        did = what_happened(result.plan, result.evaluations, text_only=text_only)
+        if result.kept is not None and result.plan.levels:
+            did += f", {fidelity.describe(result.kept)}"
+        place = "stdout" if path is None else str(path)
+        if not self._quiet:
+            line = Text.assemble((place, "bold"), f" · {did} · {result.seconds:.1f} s")
+            self._console.print(line)
+        if self.as_json:
+            emit(record(name, path, result))
+
+    @contextmanager
+    def progress(self) -> Generator[Callable[[Event], None]]:
+        """A bar over all evaluations while a terminal watches; a listener for the engine."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[of]}"))
+        visible = self._console.is_terminal and not self._quiet
+        bar = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not visible,
+        )
+        with bar:
+            task = bar.add_task("loading", total=None, of="")
+            steps: dict[int, tuple[int, int]] = {}
+
+            def listen(event: Event) -> None:
+                if isinstance(event, Started):
+                    steps[event.index] = (0, event.evaluations)
+                elif isinstance(event, Step):
+                    steps[event.index] = (event.done, event.total)
+                elif isinstance(event, (Done, Failed)) and event.index in steps:
+                    total = steps[event.index][1]
+                    steps[event.index] = (total, total)
+                done = sum(count for count, _ in steps.values())
+                total = sum(count for _, count in steps.values())
+                if not total:
+                    return  # still loading, or nothing to compute
+                bar.update(
+                    task,
+                    description="editing",
+                    completed=done,
+                    total=total,
+                    of=f"{done} of {total} steps",
+                )
+
+            yield listen
+
+
+def what_happened(plan: Plan, evaluations: int, *, text_only: bool) -> str:
+    """The dial's work in words: "0.45 standard: 9 of 20 steps, the first 11 replaced by …"."""
+    if text_only:
+        return f"text-to-image: {plan.intervals} steps from pure noise"
+    dial = f"{plan.strength:g} {plan.dial}"
+    if not plan.levels:
+        return f"{dial}: your picture, unchanged"
+    return f"{dial}: {describe(plan, evaluations)}"
+
+
+def record(name: str, path: Path | None, result: EditResult) -> dict[str, Any]:
+    """One picture as a JSON object; numbers are unrounded, seconds in wall time."""
+    kept = result.kept
+    return {
+        "path": None if path is None else str(path),
+        "source": None if result.request.source is None else name,
+        "seed": result.request.seed,
+        "strength": result.plan.strength,
+        "dial": result.plan.dial,
+        "noise_fraction": result.plan.noise_fraction,
+        "evaluations": result.evaluations,
+        "seconds": round(result.seconds, 3),
+        "kept": None if kept is None else {"structure": kept.structure, "color": kept.color},
+        "model": result.model,
+        "precision": result.precision,
+        "mode": result.mode,
+    }
+
+
+def emit(value: Any) -> None:
+    """One line of JSON on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,166 @@
+"""From items to files: one engine, finished pictures written as they come, Ctrl-C heard at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from partway.engine import Engine
+from partway.errors import Cancelled, InvalidRequest, PartwayError
+from partway.events import Done, Event, Failed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from partway.geometry import Extent
+    from partway.interfaces.cli.outputs import Target
+    from partway.interfaces.cli.report import Reporter
+    from partway.request import EditRequest, EditResult
+
+# Sources of one shared run, in pixels all together: bounds memory where many large photographs
+# are edited by one command.
+MAX_SHARED_PIXELS = 24_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One picture to make.
+
+    name    of its source, for messages
+    target  where it goes; None where only the result is wanted
+    """
+
+    request: EditRequest
+    name: str
+    target: Target | None
+    extent: Extent
+
+
+@dataclass(eq=False)
+class Finished:
+    """What became of the items, by position."""
+
+    results: dict[int, EditResult] = field(default_factory=dict[int, "EditResult"])
+    paths: dict[int, Path] = field(default_factory=dict[int, "Path"])
+    errors: dict[int, PartwayError] = field(default_factory=dict[int, PartwayError])
+
+
+Written: TypeAlias = Callable[[Item, "Path | None", "EditResult"], None]
+
+
+class SomeFailed(PartwayError):
+    """Some of several pictures were not made; each has had its own line."""
+
+    code = "some_failed"
+
+    def __init__(self, errors: Sequence[PartwayError], total: int) -> None:
+        super().__init__(f"{len(errors)} of {total} pictures not written")
+        self.exit_code = 1 if any(error.exit_code == 1 for error in errors) else 2
+
+
+def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Finished:
+    """Make all pictures and write each as soon as it is finished.
+
+    One picture runs alone (exact mode), several share network calls. `written` hears of each.
+    Raises Cancelled after Ctrl-C; what is written by then is whole and stays.
+    """
+    finished = Finished()
+    engine = Engine(cache_size=16)
+    with interruptible() as cancel, report.progress() as progress:
+        for chunk in _chunks(items):
+            _run_chunk(items, chunk, engine, cancel, finished, progress, written)
+            if cancel.is_set() and len(finished.results) + len(finished.errors) < len(items):
+                done = f"{len(finished.results)} of {len(items)} pictures finished"
+                raise Cancelled(f"interrupted: {done}, nothing half-written")
+    return finished
+
+
+def _run_chunk(
+    items: Sequence[Item],
+    chunk: range,
+    engine: Engine,
+    cancel: threading.Event,
+    finished: Finished,
+    progress: Callable[[Event], None],
+    written: Written,
+) -> None:
+    """One run of the engine."""
+
+    def listen(event: Event) -> None:
+        progress(event)
+        if isinstance(event, Done):
+            _write(items[chunk[event.index]], chunk[event.index], event.result, finished, written)
+        elif isinstance(event, Failed):
+            finished.errors[chunk[event.index]] = event.error
+
+    requests = [items[index].request for index in chunk]
+    mode = "exact" if len(items) == 1 else "shared"
+    engine.run_many(requests, mode=mode, on_event=listen, cancel=cancel)
+
+
+def _write(
+    item: Item, index: int, result: EditResult, finished: Finished, written: Written
+) -> None:
+    """Write one finished picture; a failure is that picture's own."""
+    path: Path | None = None
+    if item.target is not None:
+        try:
+            path = item.target.write(result.image)
+        except PartwayError as error:
+            finished.errors[index] = error
+            return
+        except OSError as error:
+            finished.errors[index] = InvalidRequest(f"stdout cannot be written: {error.strerror}")
+            return
+    finished.results[index] = result
+    if path is not None:
+        finished.paths[index] = path
+    written(item, path, result)
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[range]:
+    """Consecutive items whose sources are not too large together; at least one each."""
+    start, pixels = 0, 0
+    for index, item in enumerate(items):
+        area = item.extent.width * item.extent.height
+        if index > start and pixels + area > MAX_SHARED_PIXELS:
+            yield range(start, index)
+            start, pixels = index, 0
+        pixels += area
+    yield range(start, len(items))
+
+
+def raise_errors(errors: Sequence[tuple[str, PartwayError]], total: int, report: Reporter) -> None:
+    """Nothing if all went well; the error itself if there was one picture; else one line each."""
+    if not errors:
+        return
+    if total == 1:
+        raise errors[0][1]
+    for name, error in errors:
+        report.error(name, error)
+    raise SomeFailed([error for _, error in errors], total)
+
+
+@contextmanager
+def interruptible() -> Generator[threading.Event]:
+    """An event that Ctrl-C sets; a second Ctrl-C interrupts at once."""
+    cancel = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield cancel  # only the main thread may have handlers
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        del number, frame
+        if cancel.is_set():
+            raise KeyboardInterrupt
+        cancel.set()
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield cancel
+    finally:
+        signal.signal(signal.SIGINT, previous)
