@@ -24,13 +24,14 @@ LAYERS: list[set[str]] = [
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",
      "models", "examples"},
     {"edits", "choosing"},
+    {"run"},
     {"engine"},
     {"api", "advice", "settings"},
     {"interfaces"},
     {"__init__", "__main__"},
 ]  # fmt: skip
 # Siblings of one layer that may see each other.
-INSIDE = {("sheet", "images"), ("edits", "choosing"), ("plan", "noise")}
+INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise")}
 
 
 def layer_of(name: str) -> int:
