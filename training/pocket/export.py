@@ -1,0 +1,188 @@
+"""Write the four networks as ONNX files, with fp16 weights, and check them against torch.
+
+    python export.py --run base --decoder decoder --to FOLDER
+
+The averaged weights are exported. The text encoder's two word tables are folded into one.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import openvino
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from captions import LENGTH, STYLE_PHRASES
+from codec import CHANNELS, load_codec
+from decoder import Decoder, Encoder
+from model import Denoiser, Shape, TextEncoder
+from paths import DATA, RUNS
+
+OPSET = 18
+NATIVE, PATCH = 256, 16
+
+
+class FoldedText(nn.Module):
+    """The text encoder with its two word tables added up."""
+
+    def __init__(self, text: TextEncoder):
+        super().__init__()
+        self.text = text
+        with torch.no_grad():
+            table = text.own.weight + text.project(text.vectors)
+        self.table = nn.Parameter(table)
+        text.words = lambda ids, _forget: self.table[ids]
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.text(ids)
+
+
+def load_networks(run: str, decoder_run: str) -> tuple[dict[str, nn.Module], dict]:
+    """The averaged networks by file name, and the checkpoint's counters. Without a decoder: the
+    linear one.
+    """
+    state = torch.load(RUNS / run / "last.pt", map_location="cpu", weights_only=False)
+    shape = Shape(**state["shape"] | {"widths": tuple(state["shape"]["widths"])})
+    modules = nn.ModuleDict({"text": TextEncoder(shape), "denoiser": Denoiser(shape)})
+    modules.load_state_dict(state["modules"] | state["average"])
+    codec = load_codec()
+    decoder = Decoder(codec)
+    drawn = RUNS / decoder_run / "last.pt"
+    if drawn.exists():
+        decoder.load_state_dict(
+            torch.load(drawn, map_location="cpu", weights_only=False)["average"]
+        )
+    networks = {"text_encoder": modules["text"], "denoiser": modules["denoiser"]}
+    networks |= {"encoder": Encoder(codec), "decoder": decoder}
+    return {name: network.float().eval() for name, network in networks.items()}, state
+
+
+def examples(batch: int, side: int, seed: int) -> dict[str, tuple[torch.Tensor, ...]]:
+    """Inputs for every network: `batch` pictures of `side` latent positions."""
+    g = torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, 4000, (batch, LENGTH), generator=g) * (torch.arange(LENGTH) < 6)
+    sample = torch.randn(batch, CHANNELS, side, side, generator=g)
+    timestep = 1000 * torch.rand(batch, generator=g)
+    context = torch.randn(batch, LENGTH, 256, generator=g)
+    image = torch.rand(batch, 3, PATCH * side, PATCH * side, generator=g) * 2 - 1
+    return {
+        "text_encoder": (ids,),
+        "denoiser": (sample, timestep, context),
+        "encoder": (image,),
+        "decoder": (sample,),
+    }
+
+
+INPUTS = {
+    "text_encoder": ["input_ids"],
+    "denoiser": ["sample", "timestep", "context"],
+    "encoder": ["image"],
+    "decoder": ["latents"],
+}
+OUTPUTS = {"text_encoder": "context", "denoiser": "x0", "encoder": "latents", "decoder": "image"}
+
+
+def write(name: str, network: nn.Module, path: Path) -> None:
+    """One ONNX file with dynamic batch, height and width."""
+    spatial = {0: "batch", 2: "height", 3: "width"}
+    axes = {
+        key: {0: "batch"} if key in ("input_ids", "timestep", "context") else spatial
+        for key in INPUTS[name]
+    }
+    axes[OUTPUTS[name]] = {0: "batch"} if name == "text_encoder" else {0: "batch", 2: "h", 3: "w"}
+    torch.onnx.export(
+        network,
+        examples(2, 16, 0)[name],
+        str(path),
+        input_names=INPUTS[name],
+        output_names=[OUTPUTS[name]],
+        dynamic_axes=axes,
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    onnx.save(halve_weights(onnx.load(path)), path)
+
+
+def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """fp32 weights of more than 512 numbers are stored as fp16 and cast back at load."""
+    graph, casts, kept = model.graph, [], []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size <= 512:
+            kept.append(weight)
+            continue
+        kept.append(numpy_helper.from_array(values.astype(np.float16), f"{weight.name}_fp16"))
+        casts.append(
+            helper.make_node("Cast", [f"{weight.name}_fp16"], [weight.name], to=TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(nodes)
+    return model
+
+
+@torch.no_grad()
+def parity(name: str, network: nn.Module, path: Path, batch: int, side: int) -> float:
+    """Largest difference to torch (fp32, weights rounded to fp16 on both sides)."""
+    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    given = examples(batch, side, 1)[name]
+    ours = compiled([v.numpy() for v in given])[0]
+    return float(np.abs(ours - network(*given).numpy()).max())
+
+
+def rounded(network: nn.Module) -> nn.Module:
+    """Large weights as the file stores them."""
+    with torch.no_grad():
+        for weight in [*network.parameters(), *network.buffers()]:
+            if weight.is_floating_point() and weight.numel() > 512:
+                weight.copy_(weight.half().float())
+    return network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", default="base")
+    parser.add_argument("--decoder", default="decoder")
+    parser.add_argument("--to", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    networks, state = load_networks(arguments.run, arguments.decoder)
+    networks["text_encoder"] = FoldedText(networks["text_encoder"])
+    report = {}
+    for name, network in networks.items():
+        path = arguments.to / f"{name}.onnx"
+        write(name, network, path)
+        rounded(network)
+        report[name] = max(parity(name, network, path, 2, 16), parity(name, network, path, 1, 24))
+        print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, parity {report[name]:.1e}")
+    shutil.copy(DATA / "tokenizer.json", arguments.to / "tokenizer.json")
+    config = {
+        "path": "flow",
+        "prediction": "sample",
+        "timestep": "1000 * noise_fraction",
+        "native_size": NATIVE,
+        "patch": PATCH,
+        "latent_channels": CHANNELS,
+        "context": [LENGTH, 256],
+        "image_range": [-1, 1],
+        "default_steps": 20,
+        "default_guidance": 3.0,
+        "styles": sorted(STYLE_PHRASES),
+        "trained_images": state["seen"],
+        "trained_hours": round(state["seconds"] / 3600, 2),
+    }
+    (arguments.to / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    total = sum(f.stat().st_size for f in arguments.to.iterdir())
+    print(f"{total / 1e6:.1f} MB in all after {state['seen']} pictures")
+
+
+if __name__ == "__main__":
+    main()

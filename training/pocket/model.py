@@ -1,0 +1,256 @@
+"""The denoiser and its text encoder.
+
+Forward process (flow): x = (1 - t) x0 + t eps, t = noise fraction, 1 is pure noise. The network is
+wrapped per channel in the best linear estimate: with deviation s of a channel,
+
+    x0_hat = c_skip x + c_out F(x),   v = (1-t)^2 s^2 + t^2
+    c_skip = (1-t) s^2 / v,   c_out = t s / sqrt(v)
+
+so F always predicts something of unit variance, and x0_hat(t -> 0) = x exactly (Karras et al. 2022,
+section 5, with the flow path and one deviation a channel).
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of the networks; stored in every checkpoint."""
+
+    latent_channels: int = 48
+    widths: tuple[int, int] = (128, 256)
+    blocks: int = 2
+    heads: int = 4
+    context: int = 256
+    text_layers: int = 2
+    vocabulary: int = 0
+    word_vector: int = 100
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+class Attention(nn.Module):
+    """Pre-norm multi-head attention, over itself or over a context, and added to its input."""
+
+    def __init__(self, width: int, heads: int, context: int | None = None):
+        super().__init__()
+        self.heads, self.norm = heads, nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(context or width, 2 * width)
+        self.out = nn.Linear(width, width)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, tokens: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """tokens (B, N, width), context (B, L, C) -> (B, N, width)."""
+        h = self.norm(tokens)
+        key, value = self.key_value(h if context is None else context).chunk(2, dim=-1)
+        split = lambda v: v.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
+        mixed = F.scaled_dot_product_attention(split(self.query(h)), split(key), split(value))
+        return tokens + self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class Mlp(nn.Sequential):
+    """Pre-norm two-layer network, to be added to its input."""
+
+    def __init__(self, width: int, factor: int):
+        super().__init__(
+            nn.LayerNorm(width),
+            nn.Linear(width, factor * width),
+            nn.GELU("tanh"),
+            nn.Linear(factor * width, width),
+        )
+        nn.init.zeros_(self[-1].weight)
+
+
+class TextEncoder(nn.Module):
+    """Word ids (B, L) -> context (B, L, C). A padded place gives one learned vector, whatever
+    stands beside it.
+
+    A word is its own learned vector (zero until training meets the word) plus a projection of a
+    fixed general word vector, so that words no caption ever used still land near their relatives.
+    """
+
+    def __init__(self, shape: Shape, word_vectors: torch.Tensor | None = None):
+        super().__init__()
+        width = shape.context
+        self.own = nn.Embedding(shape.vocabulary, width)
+        nn.init.zeros_(self.own.weight)
+        vectors = (
+            torch.zeros(shape.vocabulary, shape.word_vector)
+            if word_vectors is None
+            else word_vectors
+        )
+        self.register_buffer("vectors", vectors)
+        self.project = nn.Linear(shape.word_vector, width, bias=False)
+        self.position = nn.Parameter(0.02 * torch.randn(64, width))
+        self.layers = nn.ModuleList(
+            nn.ModuleList([Attention(width, 4), Mlp(width, 3)]) for _ in range(shape.text_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.padding = nn.Parameter(0.02 * torch.randn(width))
+
+    def words(self, ids: torch.Tensor, forget: float = 0.0) -> torch.Tensor:
+        """(B, L, C); a word's own vector is forgotten with probability `forget` (training)."""
+        own = self.own(ids)
+        if forget:
+            own = own * (torch.rand(*ids.shape, 1, device=ids.device) >= forget)
+        return own + self.project(self.vectors[ids])
+
+    def forward(self, ids: torch.Tensor, forget: float = 0.0) -> torch.Tensor:
+        seen = (ids != 0).unsqueeze(-1).to(self.padding.dtype)
+        x = (self.words(ids, forget) + self.position[: ids.shape[1]]) * seen + self.padding * (
+            1 - seen
+        )
+        for attention, mlp in self.layers:
+            x = attention(x)
+            x = x + mlp(x)
+        return self.norm(x) * seen + self.padding * (1 - seen)
+
+
+class ResBlock(nn.Module):
+    """Two 3 x 3 convolutions; time and prompt scale and shift between them."""
+
+    def __init__(self, inner: int, outer: int, condition: int):
+        super().__init__()
+        self.norm1, self.conv1 = nn.GroupNorm(16, inner), nn.Conv2d(inner, outer, 3, padding=1)
+        self.modulate = nn.Linear(condition, 2 * outer)
+        self.norm2, self.conv2 = nn.GroupNorm(16, outer), nn.Conv2d(outer, outer, 3, padding=1)
+        self.skip = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.modulate(condition)[..., None, None].chunk(2, dim=1)
+        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+class Mixer(nn.Module):
+    """At every position: look at the other positions, at the prompt, then think."""
+
+    def __init__(self, width: int, shape: Shape, wide: bool):
+        super().__init__()
+        self.self_attention = Attention(width, shape.heads) if wide else None
+        self.cross = Attention(width, shape.heads, shape.context)
+        self.mlp = Mlp(width, 3) if wide else None
+
+    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[-2:]
+        tokens = x.flatten(2).transpose(1, 2)
+        if self.self_attention is not None:
+            tokens = self.self_attention(tokens)
+        tokens = self.cross(tokens, context)
+        if self.mlp is not None:
+            tokens = tokens + self.mlp(tokens)
+        return tokens.transpose(1, 2).unflatten(2, (height, width))
+
+
+class Stage(nn.Module):
+    """A ResBlock and a Mixer."""
+
+    def __init__(self, inner: int, outer: int, shape: Shape, condition: int, wide: bool):
+        super().__init__()
+        self.block = ResBlock(inner, outer, condition)
+        self.mixer = Mixer(outer, shape, wide)
+
+    def forward(
+        self, x: torch.Tensor, condition: torch.Tensor, context: torch.Tensor
+    ) -> torch.Tensor:
+        return self.mixer(self.block(x, condition), context)
+
+
+class Denoiser(nn.Module):
+    """sample (B, C, h, w), timestep (B,) = 1000 t, context (B, L, 256) -> x0 (B, C, h, w). h and w
+    even.
+    """
+
+    def __init__(self, shape: Shape, deviation: torch.Tensor | None = None):
+        super().__init__()
+        fine, coarse = shape.widths
+        condition = 2 * coarse
+        self.register_buffer(
+            "deviation", torch.ones(shape.latent_channels) if deviation is None else deviation
+        )
+        self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(1000.0), 64)))
+        self.time = nn.Sequential(
+            nn.Linear(128, condition), nn.SiLU(), nn.Linear(condition, condition)
+        )
+        self.pool = nn.Linear(shape.context, 8)
+        self.prompt = nn.Linear(8 * shape.context, condition)
+        self.inlet = nn.Conv2d(shape.latent_channels, fine, 3, padding=1)
+        self.down = nn.ModuleList(
+            Stage(fine, fine, shape, condition, False) for _ in range(shape.blocks)
+        )
+        self.squeeze = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+        self.deep = nn.ModuleList(
+            Stage(coarse, coarse, shape, condition, True) for _ in range(shape.blocks + 1)
+        )
+        self.rise = nn.ModuleList(
+            Stage(2 * coarse, coarse, shape, condition, True) for _ in range(shape.blocks)
+        )
+        self.widen = nn.Conv2d(coarse, 4 * fine, 1)
+        self.up = nn.ModuleList(
+            Stage(2 * fine, fine, shape, condition, False) for _ in range(shape.blocks)
+        )
+        self.last = nn.GroupNorm(16, fine)
+        self.outlet = nn.Conv2d(fine, shape.latent_channels, 3, padding=1)
+        nn.init.zeros_(self.outlet.weight)
+
+    def condition(self, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Time features plus the prompt, pooled by eight learned attention maps over its words: (B,
+        2 coarse).
+        """
+        angles = t[:, None] * self.frequencies
+        time = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
+        attention = self.pool(context).softmax(dim=1)
+        pooled = (attention.transpose(1, 2) @ context).flatten(1)
+        return F.silu(time + self.prompt(pooled))
+
+    def network(self, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """F of the module's docstring."""
+        condition = self.condition(t, context)
+        x, kept = self.inlet(x), []
+        for stage in self.down:
+            x = stage(x, condition, context)
+            kept.append(x)
+        x, low = self.squeeze(x), []
+        for i, stage in enumerate(self.deep):
+            x = stage(x, condition, context)
+            if i < len(self.rise):
+                low.append(x)
+        for stage in self.rise:
+            x = stage(torch.cat([x, low.pop()], dim=1), condition, context)
+        x = F.pixel_shuffle(self.widen(x), 2)
+        for stage in self.up:
+            x = stage(torch.cat([x, kept.pop()], dim=1), condition, context)
+        return self.outlet(F.silu(self.last(x)))
+
+    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """c_in, c_skip, c_out, each (B, C, 1, 1)."""
+        t = t.view(-1, 1, 1, 1)
+        s = self.deviation.view(1, -1, 1, 1)
+        variance = (1 - t) ** 2 * s**2 + t**2
+        return variance.rsqrt(), (1 - t) * s**2 / variance, t * s * variance.rsqrt()
+
+    def forward(
+        self, sample: torch.Tensor, timestep: torch.Tensor, context: torch.Tensor
+    ) -> torch.Tensor:
+        t = timestep / 1000
+        c_in, c_skip, c_out = self.coefficients(t)
+        return c_skip * sample + c_out * self.network(c_in * sample, t, context).to(sample.dtype)
+
+
+def count(module: nn.Module) -> float:
+    """Millions of parameters."""
+    return sum(p.numel() for p in module.parameters()) / 1e6
+
+
+def load_word_vectors(path) -> torch.Tensor:
+    return torch.tensor(np.load(path))

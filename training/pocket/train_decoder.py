@@ -1,0 +1,179 @@
+"""Train the decoder on pieces of the artwork at 256 px; independent of the denoiser, resumable like
+it.
+
+    python train_decoder.py --run decoder --limit 2400     # seconds
+
+Loss: mean absolute error plus that of the horizontal and vertical differences, which weighs edges.
+Half of the latents carry a little noise, so that the decoder forgives what a denoiser gets slightly
+wrong.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from captions import load_index
+from codec import load_codec, psnr
+from data import held_out, on_white
+from decoder import Decoder, Encoder
+from model import count
+from paths import DATA, RUNS, wait_while_paused
+
+PIECE = 128
+"""Pixels a side of a training piece: 8 x 8 latent positions."""
+
+
+class Pieces:
+    """Random pieces (B, 3, 128, 128) in [-1, 1] of training pictures, some recoloured, some as line
+    drawings.
+    """
+
+    def __init__(self, rng: np.random.Generator):
+        self.pictures = np.load(DATA / "pictures256.npy", mmap_mode="r")
+        self.sketches = np.load(DATA / "sketches256.npy", mmap_mode="r")
+        self.usable, self.rng = np.flatnonzero(~held_out(load_index())), rng
+
+    def one(self) -> np.ndarray:
+        rng, index = self.rng, int(self.rng.choice(self.usable))
+        y, x = rng.integers(0, 256 - PIECE + 1, 2)
+        window = (index, slice(y, y + PIECE), slice(x, x + PIECE))
+        tint = rng.random(3, np.float32) if rng.random() < 0.2 else np.ones(3, np.float32)
+        if rng.random() < 0.1:
+            piece = (1 - self.sketches[window][..., None].astype(np.float32) / 255) * tint
+        else:
+            rgba = self.pictures[window].astype(np.float32) / 255
+            piece = rgba[..., :3] + (1 - rgba[..., 3:]) * tint
+        if rng.random() < 0.25:
+            piece = piece[..., rng.permutation(3)]
+        if rng.random() < 0.5:
+            piece = piece[:, ::-1]
+        return piece * 2 - 1
+
+    def batch(self, size: int) -> torch.Tensor:
+        return (
+            torch.from_numpy(np.stack([self.one() for _ in range(size)]))
+            .permute(0, 3, 1, 2)
+            .contiguous()
+        )
+
+
+def differences(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """To the right-hand and to the lower neighbour."""
+    return image[..., :, 1:] - image[..., :, :-1], image[..., 1:, :] - image[..., :-1, :]
+
+
+def loss_of(made: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    edges = sum(F.l1_loss(a, b) for a, b in zip(differences(made), differences(true), strict=True))
+    return F.l1_loss(made, true) + edges
+
+
+@torch.no_grad()
+def held_out_psnr(decoder: Decoder, encoder: Encoder, count_: int = 64) -> dict[str, float]:
+    """Decibels of whole held-out pictures at 256 px and, averaged down, at 128 px."""
+    pictures = np.load(DATA / "pictures256.npy", mmap_mode="r")
+    chosen = np.random.default_rng(5).choice(
+        np.flatnonzero(held_out(load_index())), count_, replace=False
+    )
+    true = torch.tensor(on_white(pictures[np.sort(chosen)]) * 2 - 1).permute(0, 3, 1, 2)
+    device = next(decoder.parameters()).device
+    made = torch.cat([decoder(encoder(part.to(device))).float().cpu() for part in true.split(16)])
+    half = F.avg_pool2d(made, 2), F.avg_pool2d(true, 2)
+    return {"psnr256": round(psnr(made, true), 2), "psnr128": round(psnr(*half), 2)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", default="decoder")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--limit", type=float, default=2400, help="seconds of this call")
+    parser.add_argument("--save-every", type=float, default=300, help="seconds")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--cool", action="store_true", help="let the rate fall to 0 over this call")
+    arguments = parser.parse_args()
+    folder = RUNS / arguments.run
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    codec = load_codec()
+    decoder = Decoder(codec).to(arguments.device, memory_format=torch.channels_last)
+    encoder = Encoder(codec).to(arguments.device)
+    average = {k: v.clone() for k, v in decoder.state_dict().items()}
+    optimiser = torch.optim.AdamW(
+        decoder.parameters(), arguments.rate, betas=(0.9, 0.99), fused=True
+    )
+    pieces, step, last = Pieces(np.random.default_rng(0)), 0, folder / "last.pt"
+
+    def save() -> None:
+        rng = pieces.rng.bit_generator.state
+        state = {"decoder": decoder.state_dict(), "average": average, "step": step, "rng": rng}
+        state |= {"optimiser": optimiser.state_dict(), "torch_rng": torch.get_rng_state()}
+        torch.save(state, Path(f"{last}.partial"))
+        Path(f"{last}.partial").replace(last)
+
+    if last.exists():
+        state = torch.load(last, map_location=arguments.device, weights_only=False)
+        decoder.load_state_dict(state["decoder"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, step, pieces.rng.bit_generator.state = (
+            state["average"],
+            state["step"],
+            state["rng"],
+        )
+        torch.set_rng_state(state["torch_rng"].cpu())
+    print(f"{count(decoder):.2f} M parameters, from step {step}")
+    begin, saved, total = time.monotonic(), time.monotonic(), 0.0
+    with (folder / "curve.jsonl").open("a", buffering=1) as curve:
+        while (spent := time.monotonic() - begin) < arguments.limit:
+            begin += wait_while_paused()
+            fall = 1 - spent / arguments.limit if arguments.cool else 1.0
+            for group in optimiser.param_groups:
+                group["lr"] = arguments.rate * min(1.0, (step + 1) / 100) * fall
+            true = pieces.batch(arguments.batch).to(
+                arguments.device, memory_format=torch.channels_last
+            )
+            latents = encoder(true)
+            noise = (
+                0.1 * torch.rand(len(latents), 1, 1, 1) * (torch.rand(len(latents), 1, 1, 1) < 0.5)
+            )
+            latents = latents + noise.to(latents) * torch.randn(latents.shape).to(latents)
+            with torch.autocast(arguments.device, torch.bfloat16):
+                made = decoder(latents)
+            loss = loss_of(made.float(), true)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            step, total = step + 1, total + loss.item()
+            keep = min(0.998, (1 + step) / (20 + step))
+            for name, value in decoder.state_dict().items():
+                average[name].lerp_(value, 1 - keep)
+            if step % 200 == 0:
+                entry = {
+                    "step": step,
+                    "pieces": step * arguments.batch,
+                    "loss": round(total / 200, 4),
+                }
+                if step % 1000 == 0:
+                    own = {k: v.clone() for k, v in decoder.state_dict().items()}
+                    decoder.load_state_dict(average)
+                    entry |= held_out_psnr(decoder, encoder)
+                    decoder.load_state_dict(own)
+                curve.write(json.dumps(entry) + "\n")
+                total = 0.0
+            if time.monotonic() - saved > arguments.save_every:
+                save()
+                saved = time.monotonic()
+    save()
+    decoder.load_state_dict(average)
+    print(step, held_out_psnr(decoder, encoder))
+
+
+if __name__ == "__main__":
+    main()

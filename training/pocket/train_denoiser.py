@@ -1,0 +1,232 @@
+"""Train the denoiser and its text encoder; stop and go on whenever you like.
+
+    python train_denoiser.py --run base                    # starts, or goes on
+    python train_denoiser.py --run base --decay-to 900000  # rate falls to 0 at so many pictures
+
+RUNS/<run>/last.pt is a complete checkpoint, written every few minutes: network, average, optimiser,
+counters. Everything random follows from the seed and the step, so a resumed run sees what an
+uninterrupted one would have seen. While a file PAUSE lies in ROOT, training waits; SIGTERM saves
+and stops. RUNS/<run>/curve.jsonl is the log.
+
+Loss: squared error of x0_hat over t^2, that is of the velocity. A crossed sample, whose velocity is
+longer by (1 - s) / s of the pictures' difference, weighs s^2 / (s^2 + (1 - s)^2).
+"""
+
+import argparse
+import json
+import signal
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from batches import Batch, Painter, Planner, plans
+from codec import load_codec
+from model import Denoiser, Shape, TextEncoder, count, load_word_vectors
+from paths import DATA, RUNS, wait_while_paused
+
+BINS = 10
+"""Noise levels are logged in tenths."""
+
+
+def learning_rate(seen: int, arguments: argparse.Namespace) -> float:
+    """Warm-up over 20,000 pictures, constant, then linear to 0 over the last `decay_over`."""
+    warm = min(1.0, (seen + 1) / 20_000)
+    left = (arguments.decay_to - seen) / arguments.decay_over if arguments.decay_to else 1.0
+    return arguments.rate * warm * min(1.0, max(left, 0.0))
+
+
+class Trainer:
+    """Networks, average, optimiser and counters of one run."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.arguments, self.device = arguments, arguments.device
+        self.folder = RUNS / arguments.run
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.codec = load_codec()
+        vectors = load_word_vectors(DATA / "word_vectors.npy")
+        widths = tuple(arguments.widths)
+        self.shape = Shape(widths=widths, blocks=arguments.blocks, vocabulary=len(vectors))
+        torch.manual_seed(arguments.seed)
+        self.text = TextEncoder(self.shape, vectors)
+        self.denoiser = Denoiser(self.shape, self.codec.deviation)
+        self.modules = torch.nn.ModuleDict({"text": self.text, "denoiser": self.denoiser})
+        self.modules.to(self.device, memory_format=torch.channels_last)
+        state = self.modules.state_dict().items()
+        self.average = {k: v.clone() for k, v in state if v.is_floating_point()}
+        matrices = [p for p in self.modules.parameters() if p.ndim > 1]
+        rest = [p for p in self.modules.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": 0.01},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, arguments.rate, betas=(0.9, 0.98), fused=True)
+        self.step, self.seen, self.seconds = 0, 0, 0.0
+        self.network = torch.compile(self.denoiser) if arguments.compile else self.denoiser
+
+    def save(self) -> None:
+        """Written beside and renamed, so that a kill leaves the previous checkpoint whole."""
+        state = {
+            "shape": self.shape.as_dict(),
+            "modules": self.modules.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seen": self.seen,
+            "seconds": self.seconds,
+        }
+        partial = self.folder / "last.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "last.pt")
+
+    def resume(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=False)
+        self.modules.load_state_dict(state["modules"])
+        self.average = state["average"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
+
+    def precision(self):
+        return torch.autocast(self.device, torch.bfloat16) if self.arguments.bf16 else nullcontext()
+
+    def losses(self, batch: Batch, forget: float) -> torch.Tensor:
+        """(B,) squared velocity error."""
+        eps = torch.randn(batch.target.shape, device=self.device)
+        x = batch.noised(eps).contiguous(memory_format=torch.channels_last)
+        with self.precision():
+            estimate = self.network(x, 1000 * batch.t, self.text(batch.ids, forget))
+        t = batch.t.clamp_min(0.02).view(-1, 1, 1, 1)
+        return (((estimate.float() - batch.target) / t) ** 2).mean(dim=(1, 2, 3))
+
+    def update(self, batch: Batch) -> torch.Tensor:
+        """One optimiser step; returns the losses."""
+        torch.manual_seed(1_000_003 * self.arguments.seed + self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.seen, self.arguments)
+        losses, s = self.losses(batch, forget=0.15), batch.start
+        (losses * s**2 / (s**2 + (1 - s) ** 2)).mean().backward()
+        torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step, self.seen = self.step + 1, self.seen + len(batch.t)
+        keep = 0.9995 ** (len(batch.t) / 48)
+        self.average_in(min(keep, (1 + self.step) / (20 + self.step)))
+        return losses.detach()
+
+    @torch.no_grad()
+    def average_in(self, keep: float) -> None:
+        current = self.modules.state_dict()
+        mean, now = zip(*((v, current[k]) for k, v in self.average.items()), strict=True)
+        torch._foreach_lerp_(mean, now, 1 - keep)
+
+    @torch.no_grad()
+    def validate(self, batches: list[Batch]) -> dict[str, float]:
+        """Mean loss of the averaged weights on fixed held-out samples and noise."""
+        state = self.modules.state_dict().items()
+        own = {k: v.clone() for k, v in state if k in self.average}
+        self.modules.load_state_dict(self.average, strict=False)
+        torch.manual_seed(1)
+        losses = torch.cat([self.losses(batch, 0.0) for batch in batches])
+        plain = torch.cat([batch.start for batch in batches]) == 1
+        self.modules.load_state_dict(own, strict=False)
+        means = {"plain": losses[plain].mean(), "crossed": losses[~plain].mean()}
+        return {name: round(mean.item(), 4) for name, mean in means.items()}
+
+
+class Tally:
+    """Mean losses by noise level since the last line of the log, plain and crossed."""
+
+    def __init__(self) -> None:
+        self.sums, self.counts = np.zeros((2, BINS)), np.zeros((2, BINS))
+
+    def add(self, plan: dict[str, np.ndarray], losses: np.ndarray) -> None:
+        level = np.minimum((plan["t"] * BINS).astype(int), BINS - 1)
+        kind = (plan["start"] < 1).astype(int)
+        np.add.at(self.sums, (kind, level), losses)
+        np.add.at(self.counts, (kind, level), 1)
+
+    def entry(self) -> dict:
+        whole = self.sums.sum(1) / self.counts.sum(1)
+        levels = np.round(self.sums / np.maximum(self.counts, 1), 3).tolist()
+        self.__init__()
+        return {
+            "loss": round(float(whole[0]), 4), "crossed": round(float(whole[1]), 4),
+            "by_level": levels[0], "crossed_by_level": levels[1],
+        }  # fmt: skip
+
+
+def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
+    """Until `decay_to`, `stop_at`, the time limit or SIGTERM."""
+    painter = Painter(trainer.codec, arguments.device)
+    held = Planner(held=True, crossed=0.5)
+    checks = [painter.paint(held.plan(64, 7, k)) for k in range(4)]
+    stream = plans(Planner(), arguments.batch, arguments.seed, trainer.step, arguments.workers)
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    last_picture = arguments.decay_to or arguments.stop_at
+    tally, since = Tally(), trainer.seen
+    begin = saved = time.monotonic()
+    with (trainer.folder / "curve.jsonl").open("a", buffering=1) as curve:
+        while not asked and trainer.seen < last_picture:
+            waited = wait_while_paused()
+            begin, saved = begin + waited, saved + waited
+            tick = time.monotonic()
+            plan = next(stream)
+            tally.add(plan, trainer.update(painter.paint(plan)).cpu().numpy())
+            trainer.seconds += time.monotonic() - tick
+            if trainer.step % arguments.log_every == 0:
+                entry = {
+                    "seen": trainer.seen, "step": trainer.step,
+                    "hours": round(trainer.seconds / 3600, 3),
+                    "rate": round(learning_rate(trainer.seen, arguments), 7), **tally.entry(),
+                    "per_second": round((trainer.seen - since) / (time.monotonic() - begin), 1),
+                }  # fmt: skip
+                if trainer.step % (arguments.log_every * 5) == 0:
+                    entry["held_out"] = trainer.validate(checks)
+                curve.write(json.dumps(entry) + "\n")
+            if time.monotonic() - saved > arguments.save_every:
+                trainer.save()
+                saved = time.monotonic()
+            if time.monotonic() - begin > arguments.limit:
+                break
+    trainer.save()
+    print(f"stopped at {trainer.seen} pictures")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    cuda = torch.cuda.is_available()
+    parser.add_argument("--run", default="base")
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
+    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--decay-to", type=int, default=0, help="pictures at which the rate is 0")
+    parser.add_argument("--decay-over", type=int, default=200_000, help="pictures that fall takes")
+    parser.add_argument("--stop-at", type=int, default=10**9, help="pictures seen")
+    parser.add_argument("--limit", type=float, default=float("inf"), help="seconds of this call")
+    parser.add_argument("--save-every", type=float, default=420, help="seconds")
+    parser.add_argument("--log-every", type=int, default=50, help="steps")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to begin a new run with")
+    parser.add_argument("--device", default="cuda" if cuda else "cpu")
+    parser.add_argument("--workers", type=int, default=12 if cuda else 0, help="planning processes")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    trainer = Trainer(arguments)
+    sizes = f"{count(trainer.denoiser):.1f} M denoiser, {count(trainer.text):.1f} M text encoder"
+    last = trainer.folder / "last.pt"
+    if last.exists() or arguments.start_from:
+        trainer.resume(last if last.exists() else arguments.start_from)
+    print(f"{sizes}, from picture {trainer.seen}", flush=True)
+    train(trainer, arguments)
+
+
+if __name__ == "__main__":
+    main()
