@@ -56,7 +56,7 @@ def profile(name: str, folder: Path | None) -> Profile:
 
 
 def resolve_precision(asked: str) -> str:
-    """Precision of the denoiser: "auto" becomes bf16 where the processor computes in it, else fp32."""
+    """Precision of the denoiser: "auto" is bf16 where the processor computes in it, else fp32."""
     if asked == "auto":
         openvino = import_module("openvino")
         capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
