@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from PIL import Image
 from partway.engine import Engine
 from partway.images import read_bytes
 from partway.request import EditRequest, EditResult
+
+PAIRS = Path(os.environ.get("PARTWAY_PAIRS", "../shared/pocket-v0/pairs"))
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +96,25 @@ def test_size_and_alpha_are_the_sources(engine: Engine, icon: Image.Image) -> No
     result = engine.run(request(tall, strength=0.4, steps=2))
     assert result.image.size == (61, 203)
     assert np.array_equal(pixels(result)[..., 3], np.asarray(tall)[..., 3])
+
+
+@pytest.mark.skipif("PARTWAY_FULL" not in os.environ, reason="minutes: runs in make test-full")
+def test_the_dial_is_even(engine: Engine) -> None:
+    """Over 20 pictures mean change rises with every 0.01, none larger than 3 × the median step."""
+    dial = [round(0.05 + 0.01 * i, 2) for i in range(91)]
+    files = sorted(PAIRS.glob("*.png"))[:: len(list(PAIRS.glob("*.png"))) // 20][:20]
+    total = np.zeros(len(dial))
+    for file in files:
+        with Image.open(file) as drawing:
+            white = Image.new("RGBA", drawing.size, "white")
+            white.alpha_composite(drawing.convert("RGBA"))
+        source = white.convert("RGB")
+        prompt = file.name.split(".")[0].replace("-", " ") + ", 3d"
+        outcomes = engine.run_many(
+            [request(source, strength=s, steps=6, prompt=prompt) for s in dial]
+        )
+        base = np.asarray(source).astype(float)
+        total += [np.sqrt(np.mean((pixels(o).astype(float) - base) ** 2)) for o in outcomes]
+    steps = np.diff(total / len(files))
+    assert (steps > 0).all(), steps
+    assert steps.max() <= 3 * np.median(steps), steps
