@@ -31,7 +31,7 @@ GAP = 20  # between pictures
 MARGIN = 56  # around the sheet
 COLUMNS = 8  # a longer row continues on the next line
 
-SIZE_TITLE, SIZE_LABEL, SIZE_VALUE, SIZE_NOTE = 46, 34, 34, 25
+SIZE_TITLE, SIZE_LABEL, SIZE_VALUE, SIZE_NOTE = 46, 34, 34, 27
 PAPER, INK, QUIET, EDGE = "#ffffff", "#16181d", "#6a707c", "#e3e6eb"
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -68,7 +68,8 @@ def command(*, output: str, model: str, quiet: bool) -> None:
     for name, data in sources.items():
         own.write(folder / f"{name}.png", data)
     finished = run_items(items, report, written)
-    raise_errors([(items[i].name, e) for i, e in finished.errors.items()], len(items), report)
+    errors = [(items[index].name, error) for index, error in finished.errors.items()]
+    raise_errors(errors, len(finished.results), len(items), report)
     width = len(DEFAULT_SWEEP)
     series = [
         Series(

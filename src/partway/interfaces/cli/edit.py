@@ -93,8 +93,8 @@ def command(
     first = EditRequest(prompt=text, strength=strength, model=configured_model(model), **fields)
     every_seed = options.consecutive(seeds, batch_count)
     drafts, errors = _drafts(first, names, every_seed, size)
-    unusable = len(errors)
     items = _settled(drafts, output, every_seed, force=force)
+    written = len(items)
     if drafts:
         report.hints(_advice(drafts[0], strength))
     if dry_run:
@@ -103,9 +103,10 @@ def command(
     elif items:
         finished = run_items(items, report, lambda i, p, r: report.picture(i.name, p, r))
         errors += [(items[index].name, error) for index, error in finished.errors.items()]
+        written = len(finished.results)
         for path in finished.paths.values() if show else ():
             click.launch(str(path))
-    raise_errors(errors, unusable + len(items), report)
+    raise_errors(errors, written, max(len(names), 1) * len(every_seed), report)
 
 
 def _drafts(

@@ -207,8 +207,7 @@ def seed_options(function: F) -> F:
                 type=Seed(),
                 multiple=True,
                 default=(1,),
-                show_default="1",
-                help="Of the noise; may be given several times.",
+                help="Of the noise; may be given several times. [default: 1]",
             ),
             click.option(
                 "-b",

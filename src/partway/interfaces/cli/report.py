@@ -64,10 +64,16 @@ class Reporter:
             did += f", {fidelity.describe(result.kept)}"
         place = "stdout" if path is None else str(path)
         if not self._quiet:
-            line = Text.assemble((place, "bold"), f" · {did} · {result.seconds:.1f} s")
-            self._console.print(line)
+            # In a shared run a picture's seconds are mostly its neighbours': see `together`.
+            time = f" · {result.seconds:.1f} s" if result.mode == "exact" else ""
+            self._console.print(Text.assemble((place, "bold"), f" · {did}{time}"))
         if self.as_json:
             emit(record(name, path, result))
+
+    def together(self, count: int, seconds: float) -> None:
+        """What a shared run of several pictures took."""
+        if count > 1:
+            self.say(f"{count} pictures in {seconds:.1f} s, {seconds / count:.2f} s each")
 
     @contextmanager
     def progress(self) -> Generator[Callable[[Event], None]]:

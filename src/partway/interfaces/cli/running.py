@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,9 +58,9 @@ class SomeFailed(PartwayError):
 
     code = "some_failed"
 
-    def __init__(self, errors: Sequence[PartwayError], total: int) -> None:
-        super().__init__(f"{len(errors)} of {total} pictures not written")
-        self.exit_code = 1 if any(error.exit_code == 1 for error in errors) else 2
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Finished:
@@ -68,6 +69,7 @@ def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Fini
     One picture runs alone (exact mode), several share network calls. `written` hears of each.
     Raises Cancelled after Ctrl-C; what is written by then is whole and stays.
     """
+    began = time.perf_counter()
     finished = Finished()
     engine = Engine(cache_size=16)
     with interruptible() as cancel, report.progress() as progress:
@@ -76,6 +78,7 @@ def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Fini
             if cancel.is_set() and len(finished.results) + len(finished.errors) < len(items):
                 done = f"{len(finished.results)} of {len(items)} pictures finished"
                 raise Cancelled(f"interrupted: {done}, nothing half-written")
+    report.together(len(finished.results), time.perf_counter() - began)
     return finished
 
 
@@ -134,15 +137,21 @@ def _chunks(items: Sequence[Item]) -> Iterator[range]:
     yield range(start, len(items))
 
 
-def raise_errors(errors: Sequence[tuple[str, PartwayError]], total: int, report: Reporter) -> None:
-    """Nothing if all went well; the error itself if there was one picture; else one line each."""
+def raise_errors(
+    errors: Sequence[tuple[str, PartwayError]], written: int, total: int, report: Reporter
+) -> None:
+    """Nothing if all went well; the error itself if there is one and no picture; else a line each.
+
+    The exit code is 1 where a model failed, 2 where only what was asked for was wrong.
+    """
     if not errors:
         return
-    if total == 1:
+    if len(errors) == 1 and not written:
         raise errors[0][1]
     for name, error in errors:
         report.error(name, error)
-    raise SomeFailed([error for _, error in errors], total)
+    worst = min(error.exit_code for _, error in errors)
+    raise SomeFailed(f"{total - written} of {total} pictures not written", worst)
 
 
 @contextmanager

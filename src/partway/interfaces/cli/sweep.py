@@ -119,7 +119,7 @@ def command(
         lambda item, path, result: None if sheet_only else quietly.picture(item.name, path, result),
     )
     errors = [(items[index].name, error) for index, error in finished.errors.items()]
-    raise_errors(errors, len(items), report)
+    raise_errors(errors, len(finished.results), len(items), report)
     series = [
         Series(text, seed, [finished.results[row * len(values) + i] for i in range(len(values))])
         for row, seed in enumerate(every_seed)
@@ -193,8 +193,7 @@ def _sheet_target(
 def _tell(items: list[Item], finished: Finished, sheet: Path | None, report: Reporter) -> None:
     """The sheet's line, and the JSON objects where asked."""
     kind = "stdout" if sheet is None else str(sheet)
-    longest = max(result.seconds for result in finished.results.values())
-    report.say(f"{kind} · contact sheet of {len(items)} pictures · {longest:.1f} s")
+    report.say(f"{kind} · contact sheet of {len(items)} pictures")
     if report.as_json:
         for index, item in enumerate(items):
             line = record(item.name, finished.paths.get(index), finished.results[index])
