@@ -35,7 +35,8 @@ from partway.images import read_bytes
 from partway.request import EditRequest
 from pictures import PAIRS, on
 
-RESULTS = Path(__file__).parent.parent / "docs" / "results"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "results"
 STRENGTHS = (0.2, 0.35, 0.45, 0.55, 0.65, 0.8, 1.0)
 PARTWAY = [sys.executable, "-m", "partway"]
 LIMITS = {"overhead": 0.10, "sweep/processes": 0.60, "sweep/warm": 0.90}
@@ -83,6 +84,15 @@ def overhead(source: bytes, times: int = 7) -> tuple[float, float]:
         shares.append((total - inside) / total)
         totals.append(total)
     return statistics.median(shares), statistics.median(totals)
+
+
+def installed_mb() -> int:
+    """Size of Partway and everything it needs, as installed into an environment of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder)
+        install = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*install, "--target", folder, str(ROOT)], check=True, capture_output=True)
+        return round(sum(f.stat().st_size for f in target.rglob("*") if f.is_file()) / 1e6)
 
 
 def run_process(*arguments: str) -> None:
@@ -138,6 +148,7 @@ def main() -> None:
         "process_start_to_file_s": round(start_to_file, 2),
         "process_7_sweep_s": round(swept, 2),
         "peak_memory_mb": round(peak),
+        "installed_mb": installed_mb(),
         "precision": engine.family(profile_of("pocket")).precision,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
     }

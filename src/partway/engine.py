@@ -173,10 +173,9 @@ class Engine:
         if picture is not None and plan.noise_fraction < 1.0:
             source = self._source(family, picture, place)
         shape = family.latent_shape(*place.padded)
-        conditions = [
-            self._condition(family, text) for text in (request.prompt, request.negative_prompt)
-        ]
-        rows = img2img.begin(request, plan, shape, source, *conditions, guidance)
+        condition = self._condition(family, request.prompt)
+        negative = self._condition(family, request.negative_prompt)
+        rows = img2img.begin(request, plan, shape, source, condition, negative, guidance)
         key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 

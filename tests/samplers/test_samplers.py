@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def levels_of(schedule: Schedule, start: float, steps: int) -> tuple[Level, ...]
     return plan_edit(start, schedule, dial="noise", steps=steps).levels
 
 
-def start_of(levels: Sequence[Level], dtype: type = np.float64) -> Array:
+def start_of(levels: Sequence[Level], dtype: type[np.floating[Any]] = np.float64) -> Array:
     eps = np.random.RandomState(7).standard_normal((3, 4, 4))
     return (levels[0].alpha * 0.3 + levels[0].sigma * eps).astype(dtype)
 

@@ -1,0 +1,95 @@
+"""The README is code: its commands and snippets run, its tree and numbers are true."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import partway
+from partway.examples import EXAMPLES
+from partway.strength import BANDS
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PACKAGE = Path(partway.__file__).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for example in EXAMPLES:
+        shutil.copy(example.file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c[0] == "partway"], ids=" ".join)
+def test_commands_run(command: list[str], folder: Path) -> None:
+    before = set(folder.iterdir())
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if command[1] != "plan":
+        assert set(folder.iterdir()) - before, "nothing was written"
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = [command[1] for command in commands() if command[0] == "make"]
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("snippet", blocks("python"))
+def test_snippets_run(snippet: str, folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_tree_names_every_module_and_no_other() -> None:
+    tree = blocks("text")[0]
+    named = set(re.findall(r"[├└]── ([\w/.]+)", tree))
+    there = {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith("__")}
+    folders = {p.parent.name for p in PACKAGE.glob("*/__init__.py")} - {"interfaces"}
+    expected = there | {f"{name}/" for name in folders} | {"interfaces/cli/", "models/pocket/"}
+    assert named == expected
+
+
+def test_bands_are_the_programs() -> None:
+    for _, words in BANDS[1:]:
+        assert words in README.replace("\n", " "), words
+
+
+def test_numbers_are_the_measured_ones() -> None:
+    bench = json.loads((ROOT / "docs/results/bench.json").read_text("utf-8"))
+    dial = json.loads((ROOT / "docs/results/dial.json").read_text("utf-8"))
+    for row, key in {
+        "one warm edit": "warm_20_evaluation_edit_s",
+        "warm sweep": "warm_7_sweep_s",
+        "process from start": "process_start_to_file_s",
+        "installed": "installed_mb",
+    }.items():
+        line = next(line for line in README.splitlines() if row in line)
+        assert re.search(rf"\| {re.escape(str(bench[key]))} (s|MB) \|", line), (row, bench[key])
+    assert f"On {dial['pairs']} held-out pictures" in README
+
+
+def test_pictures_and_links_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
