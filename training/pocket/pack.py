@@ -3,7 +3,8 @@
     python pack.py write data.pack   # here, after data.py, captions.py and codec.py
     python pack.py read data.pack    # there: fills DATA again; needs Pillow and SciPy, no npm
 
-The pictures at 256 px are kept without loss (WebP); half-size pictures and line drawings are computed again.
+The pictures at 256 px are kept without loss (WebP); half-size pictures and line drawings are
+computed again.
 """
 
 import gzip

@@ -11,7 +11,6 @@ wrong.
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -86,6 +85,64 @@ def held_out_psnr(decoder: Decoder, encoder: Encoder, count_: int = 64) -> dict[
     return {"psnr256": round(psnr(made, true), 2), "psnr128": round(psnr(*half), 2)}
 
 
+class Trainer:
+    """Decoder, average, optimiser and counters of one run."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.arguments, self.last = arguments, RUNS / arguments.run / "last.pt"
+        self.last.parent.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(0)
+        codec, device = load_codec(), arguments.device
+        self.decoder = Decoder(codec).to(device, memory_format=torch.channels_last)
+        self.encoder = Encoder(codec).to(device)
+        self.average = {k: v.clone() for k, v in self.decoder.state_dict().items()}
+        parameters = self.decoder.parameters()
+        self.optimiser = torch.optim.AdamW(
+            parameters, arguments.rate, betas=(0.9, 0.99), fused=True
+        )
+        self.step = 0
+
+    def save(self) -> None:
+        state = {"decoder": self.decoder.state_dict(), "average": self.average, "step": self.step}
+        partial = self.last.with_suffix(".partial")
+        torch.save(state | {"optimiser": self.optimiser.state_dict()}, partial)
+        partial.replace(self.last)
+
+    def resume(self) -> None:
+        state = torch.load(self.last, map_location=self.arguments.device, weights_only=False)
+        self.decoder.load_state_dict(state["decoder"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average, self.step = state["average"], state["step"]
+
+    def update(self, true: torch.Tensor, rate: float) -> float:
+        """One optimiser step on pieces (B, 3, 128, 128); returns the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (self.step + 1) / 100)
+        latents, n = self.encoder(true), len(true)
+        noise = 0.1 * torch.rand(n, 1, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.5)
+        latents = latents + noise.to(latents) * torch.randn_like(latents)
+        with torch.autocast(self.arguments.device, torch.bfloat16):
+            made = self.decoder(latents)
+        loss = loss_of(made.float(), true)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.decoder.parameters(), 1.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        keep = min(0.998, (1 + self.step) / (20 + self.step))
+        for name, value in self.decoder.state_dict().items():
+            self.average[name].lerp_(value, 1 - keep)
+        return loss.item()
+
+    def measure(self) -> dict[str, float]:
+        """Held-out PSNR of the averaged weights."""
+        own = {k: v.clone() for k, v in self.decoder.state_dict().items()}
+        self.decoder.load_state_dict(self.average)
+        result = held_out_psnr(self.decoder, self.encoder)
+        self.decoder.load_state_dict(own)
+        return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -96,83 +153,34 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=2400, help="seconds of this call")
     parser.add_argument("--save-every", type=float, default=300, help="seconds")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cool", action="store_true", help="let the rate fall to 0 over this call")
+    parser.add_argument("--cool", action="store_true", help="the rate falls to 0 over this call")
     arguments = parser.parse_args()
-    folder = RUNS / arguments.run
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
-    codec = load_codec()
-    decoder = Decoder(codec).to(arguments.device, memory_format=torch.channels_last)
-    encoder = Encoder(codec).to(arguments.device)
-    average = {k: v.clone() for k, v in decoder.state_dict().items()}
-    optimiser = torch.optim.AdamW(
-        decoder.parameters(), arguments.rate, betas=(0.9, 0.99), fused=True
-    )
-    pieces, step, last = Pieces(np.random.default_rng(0)), 0, folder / "last.pt"
-
-    def save() -> None:
-        rng = pieces.rng.bit_generator.state
-        state = {"decoder": decoder.state_dict(), "average": average, "step": step, "rng": rng}
-        state |= {"optimiser": optimiser.state_dict(), "torch_rng": torch.get_rng_state()}
-        torch.save(state, Path(f"{last}.partial"))
-        Path(f"{last}.partial").replace(last)
-
-    if last.exists():
-        state = torch.load(last, map_location=arguments.device, weights_only=False)
-        decoder.load_state_dict(state["decoder"])
-        optimiser.load_state_dict(state["optimiser"])
-        average, step, pieces.rng.bit_generator.state = (
-            state["average"],
-            state["step"],
-            state["rng"],
-        )
-        torch.set_rng_state(state["torch_rng"].cpu())
-    print(f"{count(decoder):.2f} M parameters, from step {step}")
-    begin, saved, total = time.monotonic(), time.monotonic(), 0.0
-    with (folder / "curve.jsonl").open("a", buffering=1) as curve:
+    trainer = Trainer(arguments)
+    if trainer.last.exists():
+        trainer.resume()
+    print(f"{count(trainer.decoder):.2f} M parameters, from step {trainer.step}", flush=True)
+    pieces, total = Pieces(np.random.default_rng(trainer.step)), 0.0
+    torch.manual_seed(trainer.step)
+    begin = saved = time.monotonic()
+    with (trainer.last.parent / "curve.jsonl").open("a", buffering=1) as curve:
         while (spent := time.monotonic() - begin) < arguments.limit:
             begin += wait_while_paused()
             fall = 1 - spent / arguments.limit if arguments.cool else 1.0
-            for group in optimiser.param_groups:
-                group["lr"] = arguments.rate * min(1.0, (step + 1) / 100) * fall
-            true = pieces.batch(arguments.batch).to(
-                arguments.device, memory_format=torch.channels_last
-            )
-            latents = encoder(true)
-            noise = (
-                0.1 * torch.rand(len(latents), 1, 1, 1) * (torch.rand(len(latents), 1, 1, 1) < 0.5)
-            )
-            latents = latents + noise.to(latents) * torch.randn(latents.shape).to(latents)
-            with torch.autocast(arguments.device, torch.bfloat16):
-                made = decoder(latents)
-            loss = loss_of(made.float(), true)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            step, total = step + 1, total + loss.item()
-            keep = min(0.998, (1 + step) / (20 + step))
-            for name, value in decoder.state_dict().items():
-                average[name].lerp_(value, 1 - keep)
-            if step % 200 == 0:
-                entry = {
-                    "step": step,
-                    "pieces": step * arguments.batch,
-                    "loss": round(total / 200, 4),
-                }
-                if step % 1000 == 0:
-                    own = {k: v.clone() for k, v in decoder.state_dict().items()}
-                    decoder.load_state_dict(average)
-                    entry |= held_out_psnr(decoder, encoder)
-                    decoder.load_state_dict(own)
+            true = pieces.batch(arguments.batch).to(arguments.device)
+            true = true.contiguous(memory_format=torch.channels_last)
+            total += trainer.update(true, arguments.rate * fall)
+            if trainer.step % 200 == 0:
+                entry = {"step": trainer.step, "pieces": trainer.step * arguments.batch}
+                entry["loss"] = round(total / 200, 4)
+                if trainer.step % 1000 == 0:
+                    entry |= trainer.measure()
                 curve.write(json.dumps(entry) + "\n")
                 total = 0.0
             if time.monotonic() - saved > arguments.save_every:
-                save()
+                trainer.save()
                 saved = time.monotonic()
-    save()
-    decoder.load_state_dict(average)
-    print(step, held_out_psnr(decoder, encoder))
+    trainer.save()
+    print(trainer.step, trainer.measure())
 
 
 if __name__ == "__main__":

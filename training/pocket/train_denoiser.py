@@ -2,6 +2,7 @@
 
     python train_denoiser.py --run base                    # starts, or goes on
     python train_denoiser.py --run base --decay-to 900000  # rate falls to 0 at so many pictures
+    OMP_NUM_THREADS=1 python train_denoiser.py --processes 2   # on a machine that others use too
 
 RUNS/<run>/last.pt is a complete checkpoint, written every few minutes: network, average, optimiser,
 counters. Everything random follows from the seed and the step, so a resumed run sees what an
@@ -14,13 +15,17 @@ longer by (1 - s) / s of the pictures' difference, weighs s^2 / (s^2 + (1 - s)^2
 
 import argparse
 import json
+import os
 import signal
 import time
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import distributed
+from torch.multiprocessing import get_context
 
 from batches import Batch, Painter, Planner, plans
 from codec import load_codec
@@ -41,8 +46,8 @@ def learning_rate(seen: int, arguments: argparse.Namespace) -> float:
 class Trainer:
     """Networks, average, optimiser and counters of one run."""
 
-    def __init__(self, arguments: argparse.Namespace):
-        self.arguments, self.device = arguments, arguments.device
+    def __init__(self, arguments: argparse.Namespace, rank: int):
+        self.arguments, self.device, self.rank = arguments, arguments.device, rank
         self.folder = RUNS / arguments.run
         self.folder.mkdir(parents=True, exist_ok=True)
         self.codec = load_codec()
@@ -63,7 +68,7 @@ class Trainer:
             {"params": rest, "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(groups, arguments.rate, betas=(0.9, 0.98), fused=True)
-        self.step, self.seen, self.seconds = 0, 0, 0.0
+        self.step, self.seen, self.seconds, self.stopping = 0, 0, 0.0, False
         self.network = torch.compile(self.denoiser) if arguments.compile else self.denoiser
 
     def save(self) -> None:
@@ -102,18 +107,33 @@ class Trainer:
 
     def update(self, batch: Batch) -> torch.Tensor:
         """One optimiser step; returns the losses."""
-        torch.manual_seed(1_000_003 * self.arguments.seed + self.step)
+        arguments = self.arguments
+        torch.manual_seed(1_000_003 * arguments.seed + self.step * arguments.processes + self.rank)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.seen, self.arguments)
         losses, s = self.losses(batch, forget=0.15), batch.start
         (losses * s**2 / (s**2 + (1 - s) ** 2)).mean().backward()
+        if arguments.processes > 1:
+            self.share_gradients()
         torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self.step, self.seen = self.step + 1, self.seen + len(batch.t)
-        keep = 0.9995 ** (len(batch.t) / 48)
+        pictures = len(batch.t) * arguments.processes
+        self.step, self.seen = self.step + 1, self.seen + pictures
+        keep = 0.9995 ** (pictures / 48)
         self.average_in(min(keep, (1 + self.step) / (20 + self.step)))
         return losses.detach()
+
+    def share_gradients(self) -> None:
+        """Mean over all processes; one number more carries the wish to stop."""
+        gradients = [p.grad for p in self.modules.parameters()]
+        wish = torch.tensor([float(self.stopping)], device=self.device)
+        flat = torch.cat([*(g.flatten() for g in gradients), wish])
+        distributed.all_reduce(flat)
+        self.stopping = bool(flat[-1] > 0)
+        parts = (flat[:-1] / self.arguments.processes).split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     @torch.no_grad()
     def average_in(self, keep: float) -> None:
@@ -162,14 +182,14 @@ def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
     painter = Painter(trainer.codec, arguments.device)
     held = Planner(held=True, crossed=0.5)
     checks = [painter.paint(held.plan(64, 7, k)) for k in range(4)]
-    stream = plans(Planner(), arguments.batch, arguments.seed, trainer.step, arguments.workers)
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
+    seed = arguments.seed + 1000 * trainer.rank
+    stream = plans(Planner(), arguments.batch, seed, trainer.step, arguments.workers)
+    signal.signal(signal.SIGTERM, lambda *_: setattr(trainer, "stopping", True))
     last_picture = arguments.decay_to or arguments.stop_at
     tally, since = Tally(), trainer.seen
     begin = saved = time.monotonic()
-    with (trainer.folder / "curve.jsonl").open("a", buffering=1) as curve:
-        while not asked and trainer.seen < last_picture:
+    with log_of(trainer).open("a", buffering=1) as curve:
+        while not trainer.stopping and trainer.seen < last_picture:
             waited = wait_while_paused()
             begin, saved = begin + waited, saved + waited
             tick = time.monotonic()
@@ -186,13 +206,36 @@ def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
                 if trainer.step % (arguments.log_every * 5) == 0:
                     entry["held_out"] = trainer.validate(checks)
                 curve.write(json.dumps(entry) + "\n")
-            if time.monotonic() - saved > arguments.save_every:
+            if trainer.rank == 0 and time.monotonic() - saved > arguments.save_every:
                 trainer.save()
                 saved = time.monotonic()
-            if time.monotonic() - begin > arguments.limit:
-                break
-    trainer.save()
-    print(f"stopped at {trainer.seen} pictures")
+            trainer.stopping |= time.monotonic() - begin > arguments.limit
+    if trainer.rank == 0:
+        trainer.save()
+        print(f"stopped at {trainer.seen} pictures")
+
+
+def log_of(trainer: Trainer) -> Path:
+    """Only the first process writes."""
+    return trainer.folder / "curve.jsonl" if trainer.rank == 0 else Path(os.devnull)
+
+
+def run(rank: int, arguments: argparse.Namespace) -> None:
+    """One process of the training."""
+    if arguments.processes > 1:
+        distributed.init_process_group(
+            "gloo", f"file://{RUNS / arguments.run / 'meeting'}", timedelta(days=30),
+            world_size=arguments.processes, rank=rank,
+        )  # fmt: skip
+    torch.set_float32_matmul_precision("high")
+    trainer = Trainer(arguments, rank)
+    last = trainer.folder / "last.pt"
+    if last.exists() or arguments.start_from:
+        trainer.resume(last if last.exists() else arguments.start_from)
+    if rank == 0:
+        sizes = f"{count(trainer.denoiser):.1f} M denoiser, {count(trainer.text):.1f} M text"
+        print(f"{sizes}, from picture {trainer.seen}", flush=True)
+    train(trainer, arguments)
 
 
 def main() -> None:
@@ -201,7 +244,8 @@ def main() -> None:
     )
     cuda = torch.cuda.is_available()
     parser.add_argument("--run", default="base")
-    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--batch", type=int, default=48, help="pictures a step and process")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
     parser.add_argument("--blocks", type=int, default=2)
@@ -218,14 +262,16 @@ def main() -> None:
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    torch.set_float32_matmul_precision("high")
-    trainer = Trainer(arguments)
-    sizes = f"{count(trainer.denoiser):.1f} M denoiser, {count(trainer.text):.1f} M text encoder"
-    last = trainer.folder / "last.pt"
-    if last.exists() or arguments.start_from:
-        trainer.resume(last if last.exists() else arguments.start_from)
-    print(f"{sizes}, from picture {trainer.seen}", flush=True)
-    train(trainer, arguments)
+    folder = RUNS / arguments.run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meeting").unlink(missing_ok=True)
+    others = range(1, arguments.processes)
+    crew = [get_context("spawn").Process(target=run, args=(k, arguments)) for k in others]
+    for process in crew:
+        process.start()
+    run(0, arguments)
+    for process in crew:
+        process.join()
 
 
 if __name__ == "__main__":
