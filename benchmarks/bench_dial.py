@@ -1,7 +1,7 @@
 """The dial on held-out pictures: what each strength keeps, for each dial. `make bench-dial`.
 
 For pairs (source in style A, prompt naming style B, true picture in style B) whose target the
-model never saw, every strength of every dial is rendered and compared
+model never saw, every strength of the dials `standard` and `noise` is rendered and compared
 
     kept structure, kept colour    partway.fidelity, result against source, 1 = identical
     to target                      RMS difference of 16 × 16 block means, colours in [-1, 1]
@@ -108,6 +108,15 @@ def fit_gain(means: dict[float, list[float]]) -> float:
     return min((round(float(g), 3) for g in np.geomspace(0.2, 5.0, 400)), key=error)
 
 
+def dial_rows(fractions: list[float], means: dict[float, list[float]]) -> list[dict[str, float]]:
+    """One row per strength of a dial whose levels are `fractions`."""
+    known = sorted(means)
+    columns = [np.interp(fractions, known, [means[f][i] for f in known]) for i in range(3)]
+    values = zip(STRENGTHS, fractions, *columns, strict=True)
+    keys = ("strength", "noise_fraction", "structure", "color", "to_target")
+    return [dict(zip(keys, (round(float(v), 4) for v in row), strict=True)) for row in values]
+
+
 def table(dials: dict[str, list[dict[str, float]]], source_distance: float) -> str:
     """Markdown."""
     lines = [
@@ -158,20 +167,11 @@ def main() -> None:
         print(f"gain {fit_gain(measure(pairs, grid, options.model)['means'])}")
         return
     wanted = {d: [start_noise_fraction(s, d, gain) for s in STRENGTHS] for d in DIALS}
-    measured = measure(pairs, sorted({f for w in wanted.values() for f in w}), options.model)
-    dials = {
-        dial: [
-            dict(
-                zip(
-                    ("strength", "noise_fraction", "structure", "color", "to_target"),
-                    (s, round(f, 4), *measured["means"][f]),
-                    strict=True,
-                )
-            )
-            for s, f in zip(STRENGTHS, fractions, strict=True)
-        ]
-        for dial, fractions in wanted.items()
-    }
+    # `sd1` visits the same levels as `standard` at other numbers: its rows are interpolated
+    # between the levels of the other two.
+    rendered = sorted({f for dial in ("standard", "noise") for f in wanted[dial]})
+    measured = measure(pairs, rendered, options.model)
+    dials = {dial: dial_rows(fractions, measured["means"]) for dial, fractions in wanted.items()}
     source_distance = float(np.mean([distance(p["source"], p["target"]) for p in pairs]))
     report = {
         "model": options.model,

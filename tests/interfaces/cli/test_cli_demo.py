@@ -28,7 +28,8 @@ def test_demo_writes_pictures_and_a_sheet(run: Run) -> None:
     assert result.exit_code == 0, result.stderr
     folder = Path("partway-demo")
     pictures = [path for path in folder.glob("*.png") if "-s" in path.name]
-    assert len(pictures) == 7 * len(EXAMPLES)
+    strips = [path for path in pictures if path.name.endswith("-strip.png")]
+    assert (len(strips), len(pictures)) == (len(EXAMPLES), 8 * len(EXAMPLES))
     assert run.size(folder / "sheet.png")[0] > 1600
     for example in EXAMPLES:
         assert (folder / f"{example.name}.png").read_bytes() == example.file.read_bytes()

@@ -37,7 +37,7 @@ MANIFEST = ".partway-demo.json"  # names and SHA-256 of the files the demo wrote
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Checkpoint to run.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
 def command(*, output: str, model: str, quiet: bool) -> None:
-    """Edit the shipped example pictures at seven strengths; write them and a contact sheet.
+    """Edit the shipped example pictures at seven strengths; write them and contact sheets.
 
     Run again, it replaces the files it wrote and no others.
     """
@@ -54,7 +54,7 @@ def command(*, output: str, model: str, quiet: bool) -> None:
             path = folder / f"{example.name}-s{each.effective_strength:g}.png"
             items.append(Item(each, f"{example.name}.png", Target(path, overwrite=True), extent))
     names = [item.target.path.name for item in items if item.target and item.target.path]
-    names += [*(f"{name}.png" for name in sources), SHEET]
+    names += [*(f"{name}.png" for name in sources), *map(strip_name, sources), SHEET]
     own = Own(folder)
     own.check(names)
 
@@ -79,9 +79,17 @@ def command(*, output: str, model: str, quiet: bool) -> None:
         )
         for row, example in enumerate(EXAMPLES)
     ]
-    images.save(sheet_of(series), folder / SHEET, overwrite=True)
-    own.add(folder / SHEET)
+    sheets = {SHEET: sheet_of(series)}
+    sheets |= {strip_name(name): sheet_of([row]) for name, row in zip(sources, series, strict=True)}
+    for name, sheet in sheets.items():
+        images.save(sheet, folder / name, overwrite=True)
+        own.add(folder / name)
     _tell(folder, time.perf_counter() - began)
+
+
+def strip_name(name: str) -> str:
+    """File name of the contact sheet of one example alone."""
+    return f"{name}-strip.png"
 
 
 def next_commands() -> list[str]:
