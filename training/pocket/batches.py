@@ -33,7 +33,7 @@ from paths import DATA
 
 CROSSED = 0.4
 """Share of samples that cross styles where their subject allows it."""
-LOWEST_START = 0.28
+LOWEST_START = 0.38
 """Below this noise fraction the picture itself should survive: no crossing starts there."""
 SIDED = re.compile(r"left|right|clock|letter|button")
 """Subjects that a mirror would turn into another subject."""

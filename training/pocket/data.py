@@ -15,7 +15,6 @@ import subprocess
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
-import resvg_py
 from PIL import Image
 from scipy import ndimage
 
@@ -79,12 +78,14 @@ def render(record: dict) -> np.ndarray:
             else picture
         )
     else:
+        from resvg_py import svg_to_bytes  # only here: a machine that reads a pack lacks it
+
         svg = svg_of(record["package"], record["key"])
         width, height = (
             float(v) for v in re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg).groups()
         )
         side = {"width": SIZE} if width >= height else {"height": SIZE}
-        png = bytes(resvg_py.svg_to_bytes(svg_string=svg, **side))
+        png = bytes(svg_to_bytes(svg_string=svg, **side))
         picture = Image.open(io.BytesIO(png)).convert("RGBA")
     canvas = Image.new("RGBA", (SIZE, SIZE), (0, 0, 0, 0))
     canvas.paste(picture, ((SIZE - picture.width) // 2, (SIZE - picture.height) // 2))

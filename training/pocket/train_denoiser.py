@@ -195,7 +195,7 @@ def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
             tick = time.monotonic()
             plan = next(stream)
             tally.add(plan, trainer.update(painter.paint(plan)).cpu().numpy())
-            trainer.seconds += time.monotonic() - tick
+            trainer.seconds += min(time.monotonic() - tick, 60.0)  # not a stop by signal
             if trainer.step % arguments.log_every == 0:
                 entry = {
                     "seen": trainer.seen, "step": trainer.step,
