@@ -90,7 +90,8 @@ class Trainer:
         state = torch.load(path, map_location=self.device, weights_only=False)
         self.modules.load_state_dict(state["modules"])
         self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        if state["optimiser"]:  # weights that came by slim.py have none
+            self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
 
     def precision(self):
