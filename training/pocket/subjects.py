@@ -147,7 +147,10 @@ def list_pictures() -> list[dict]:
             entry = emojibase().get(code or "", {})
             words = SPLIT_WORDS.findall(key.lower())
             words = cut_words(key, counts) if "fx" in package else words
-            words = [] if "lobehub" in package else words
+            if "lobehub" in package:
+                words = []
+                if not entry:
+                    continue
             label = (
                 " ".join(SPLIT_WORDS.findall(entry["label"].lower())) if entry else " ".join(words)
             )
