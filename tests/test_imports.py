@@ -21,8 +21,9 @@ LAYERS: list[set[str]] = [
     {"noise", "plan"},
     {"request", "events"},
     {"denoiser"},
+    {"color", "patches"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",
-     "models", "examples"},
+     "models", "examples", "styles", "full_size"},
     {"edits", "choosing"},
     {"run"},
     {"engine"},
@@ -31,7 +32,8 @@ LAYERS: list[set[str]] = [
     {"__init__", "__main__"},
 ]  # fmt: skip
 # Siblings of one layer that may see each other.
-INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise")}
+INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise"),
+          ("full_size", "residual")}  # fmt: skip
 
 
 def layer_of(name: str) -> int:

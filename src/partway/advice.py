@@ -90,18 +90,20 @@ def advise(
     has_source: bool,
     model: str = "the model",
     vocabulary: Vocabulary | None = None,
+    styled: bool = False,
 ) -> list[str]:
     """Everything worth saying before an edit, most important first.
 
     strength    as given by the user; None where none was given or a sweep shows them all
     has_source  False for text-to-image
     vocabulary  of the model; None where prompts are open or the model is not known yet
+    styled      whether a style picture stands in for the prompt
     """
     said = [*_about_strength(prompt, strength, vocabulary)] if has_source else []
     if not has_source and strength is not None:
         said.append(NO_SOURCE)
     if not prompt.strip():
-        return [*said, EMPTY_PROMPT] if strength != 0.0 else said
+        return [*said, EMPTY_PROMPT] if strength != 0.0 and not styled else said
     if has_source and _LOCAL.search(prompt.strip()):
         said.append(LOCAL_CHANGE)
     if vocabulary is not None and (strength != 0.0 or not has_source):

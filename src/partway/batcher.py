@@ -109,7 +109,7 @@ class Batcher:
         packed: list[Job] = []
         rows = 0
         for job in self._live:
-            if packed and job.key != packed[0].key:
+            if packed and not _may_share(job, packed[0]):
                 continue
             if packed and rows + len(job.waiting) > self._max_rows:
                 break
@@ -135,6 +135,11 @@ class Batcher:
             answer, estimates = estimates[: len(job.waiting)], estimates[len(job.waiting) :]
             outcomes.append(_resume(job, answer))
         return outcomes
+
+
+def _may_share(job: Job, other: Job) -> bool:
+    """Whether two jobs fit one call: equal keys, and latents of one shape at this moment."""
+    return job.key == other.key and job.waiting[0].x.shape == other.waiting[0].x.shape
 
 
 def _resume(job: Job, answer: Sequence[Array] | None) -> Outcome:

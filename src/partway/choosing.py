@@ -10,26 +10,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partway.domain import domain_of
-from partway.errors import ModelUnsuitable
+from partway.errors import InvalidRequest, ModelUnsuitable
 from partway.families import DEFAULT_MODEL, Profile, profile_of
 
 if TYPE_CHECKING:
     from partway.images import Picture
 
+FOR_REFERENCES = "exemplar"
 
-def choose_model(model: str | None, picture: Picture | None, name: str = "the source") -> Profile:
-    """The named model, else the default where the source is what it draws.
 
-    ModelUnsuitable for a photograph on a model that only draws artwork and was not asked for.
+def choose_model(
+    model: str | None,
+    picture: Picture | None,
+    name: str = "the source",
+    *,
+    with_references: bool = False,
+) -> Profile:
+    """The named model, else the one for style pictures, else the default if it draws the source.
+
+    InvalidRequest for style pictures on a model that has no use for them; ModelUnsuitable for a
+    photograph on a model that only draws artwork and was not asked for.
     """
     if model is not None:
-        return profile_of(model)
+        return _checked(profile_of(model), with_references=with_references)
+    if with_references:
+        return profile_of(FOR_REFERENCES)
     profile = profile_of(DEFAULT_MODEL)
     if picture is not None and profile.artwork_only:
         domain = domain_of(picture.rgb)
         if domain.photograph:
             raise ModelUnsuitable(
                 f"{name} looks like a photograph ({domain.reason}); {profile.name} draws icons. "
-                f"Try: -m FOLDER (another checkpoint) | -m {profile.name} (anyway)"
+                f"Try: --style watercolour (offline, instead of a prompt; see `partway styles`) | "
+                f"-m FOLDER (another checkpoint) | -m {profile.name} (anyway)"
             )
+    return profile
+
+
+def _checked(profile: Profile, *, with_references: bool) -> Profile:
+    """The profile, where it takes what the request brings."""
+    if with_references and profile.conditioning != "references":
+        raise InvalidRequest(
+            f"{profile.name} follows words and has no use for a style picture: "
+            f"leave --style out, or take -m {FOR_REFERENCES}"
+        )
     return profile

@@ -20,11 +20,12 @@ from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.choosing import choose_model
 from partway.denoiser import Condition, Guidance
-from partway.edits import img2img
+from partway.edits import img2img, pyramid
 from partway.edits.img2img import Encoded
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, load_family
+from partway.families.exemplar import Manner, encode_references
 from partway.fidelity import kept
 from partway.geometry import Canvas
 from partway.images import Picture
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["exact", "shared"]
 Listener: TypeAlias = Callable[[Event], None]
 T = TypeVar("T")
+
+MANNERS = 6  # scales of style pictures remembered: two pictures; each holds some 50 MB of patches
 
 
 class _Cache:
@@ -78,6 +81,15 @@ def plan_request(request: EditRequest, profile: Profile) -> Plan:
     )
 
 
+def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
+    """Network calls a request takes."""
+    if not plan.levels:
+        return 0
+    if profile.conditioning == "references":
+        return pyramid.evaluations(request, plan)
+    return get_sampler(request.sampler).evaluations(plan.intervals)
+
+
 class Engine:
     """Runs edits.
 
@@ -89,6 +101,7 @@ class Engine:
         self._max_rows = max_rows
         self._families: dict[tuple[Hashable, ...], Family] = {}
         self._cache = _Cache(cache_size)
+        self._manners = _Cache(MANNERS)
         self._lock = threading.Lock()
 
     def run(
@@ -153,7 +166,7 @@ class Engine:
         At strength 0 the source itself is the result, in its own mode; no model is chosen.
         """
         began = time.perf_counter()
-        sampler = get_sampler(request.sampler)
+        get_sampler(request.sampler)
         get_spacing(request.spacing)
         picture = self._picture(request)
         if (
@@ -161,8 +174,10 @@ class Engine:
             and start_noise_fraction(request.effective_strength, request.dial) == 0.0
         ):
             return _untouched(request, picture, mode, began)
-        profile = choose_model(request.model, picture)
+        profile = choose_model(request.model, picture, with_references=bool(request.references))
         plan = plan_request(request, profile)
+        if profile.conditioning == "references":
+            return self._prepare_pyramid(mode, index, request, picture, profile, plan, began)
         scale = request.guidance_scale
         guidance = Guidance(
             profile.default_guidance if scale is None else scale, request.guidance_interval
@@ -182,25 +197,63 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image = img2img.finish(family, latents, place, plan, picture, source)
-            return EditResult(
-                image=image,
-                request=request,
-                plan=plan,
-                evaluations=job.evaluations,
-                kept=None if picture is None else kept(picture.rgb, images.rgb_of(image)),
-                seconds=time.perf_counter() - began,
-                model=profile.name,
-                precision=family.precision,
-                mode=mode,
-                warnings=_warnings(request, picture),
-            )
+            return _result(image, request, plan, job, picture, family, mode, began)
 
         def preview(estimate: Array) -> Image:
             with self._lock:
                 return img2img.preview(family, estimate, place)
 
-        evaluations = sampler.evaluations(plan.intervals)
-        return Task(index, request, plan, evaluations, family.precision, job, finish, preview)
+        total = evaluations_of(request, profile, plan)
+        return Task(index, request, plan, total, family.precision, job, finish, preview)
+
+    def _prepare_pyramid(
+        self,
+        mode: Mode,
+        index: int,
+        request: EditRequest,
+        picture: Picture | None,
+        profile: Profile,
+        plan: Plan,
+        began: float,
+    ) -> Task:
+        """The task of an edit that follows pictures instead of words."""
+        pyramid.check(request)
+        family = self.family(profile, request.precision)
+        place = pyramid.canvas(request, profile.native_size, picture)
+        source: Array | None = None
+        if picture is not None and plan.noise_fraction < 1.0:
+            source = family.encode(images.to_canvas(picture.rgb, place))
+        ladder = pyramid.scales(request, plan, family.schedule, place)
+        manner_at = partial(self._manner, request.references)
+        for scale in ladder:  # reads the style pictures now: a broken one fails before any step
+            manner_at(max(scale.extent))
+        rows = pyramid.begin(request, plan, ladder, source, manner_at)
+        key = (_identity(profile), family.precision, index if mode == "exact" else None)
+        job = Job(index, key, family, rows)
+
+        def finish(latents: Array) -> EditResult:
+            with self._lock:
+                image = pyramid.finish(request, plan, family, latents, place, picture, source)
+            return _result(image, request, plan, job, picture, family, mode, began)
+
+        def preview(estimate: Array) -> Image:
+            with self._lock:
+                return pyramid.preview(family, estimate, place)
+
+        total = evaluations_of(request, profile, plan)
+        return Task(index, request, plan, total, family.precision, job, finish, preview)
+
+    def _manner(self, references: tuple[bytes, ...], side: int) -> Manner:
+        """The condition of style pictures at a scale, remembered by their bytes."""
+
+        def make() -> Manner:
+            found = [images.load(data, "the style picture") for data in references]
+            return encode_references(
+                [images.to_canvas(each.rgb, pyramid.at_side(each.extent, side)) for each in found]
+            )
+
+        with self._lock:
+            return self._manners.get((references, side), make)
 
     def family(self, profile: Profile, precision: str = "auto") -> Family:
         """The loaded networks of a checkpoint; loads them on first use."""
@@ -236,11 +289,36 @@ def _identity(profile: Profile) -> tuple[str, str, str]:
     return (profile.family, profile.name, str(profile.folder))
 
 
+def _result(
+    image: Image,
+    request: EditRequest,
+    plan: Plan,
+    job: Job,
+    picture: Picture | None,
+    family: Family,
+    mode: Mode,
+    began: float,
+) -> EditResult:
+    """A finished picture with how it came about."""
+    return EditResult(
+        image=image,
+        request=request,
+        plan=plan,
+        evaluations=job.evaluations,
+        kept=None if picture is None else kept(picture.rgb, images.rgb_of(image)),
+        seconds=time.perf_counter() - began,
+        model=family.profile.name,
+        precision=family.precision,
+        mode=mode,
+        warnings=_warnings(request, picture),
+    )
+
+
 def _untouched(request: EditRequest, picture: Picture, mode: Mode, began: float) -> EditResult:
     """The source as the result of strength 0."""
     steps = request.full_steps if request.steps is None else None
     return EditResult(
-        image=picture.image,
+        image=picture.image.copy(),  # the cached source is never handed out
         request=request,
         plan=Plan(0.0, request.dial, 0.0, (), 1.0, steps),
         evaluations=0,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
+MAX_REFERENCES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,9 @@ class EditRequest:
     working_multiple   work at 1 … 4 times the model's native size
     model              name or path of a checkpoint; None chooses by the source
     precision          "auto", "bf16" or "fp32" of the denoising network
+    references         bytes of image files whose manner the result takes, instead of a prompt
+    keep_colors        with references: only luma changes, hues stay the source's (fading
+                       towards strength 1)
     """
 
     prompt: str = ""
@@ -61,6 +65,8 @@ class EditRequest:
     working_multiple: int = 1
     model: str | None = None
     precision: str = "auto"
+    references: tuple[bytes, ...] = field(default=(), repr=False)
+    keep_colors: bool = False
 
     def __post_init__(self) -> None:
         if self.strength is not None:
@@ -79,8 +85,17 @@ class EditRequest:
                 )
         if not 1 <= self.working_multiple <= 4:
             raise InvalidRequest(f"working multiple is {self.working_multiple}, allowed is 1 … 4")
+        self._check_references()
         if self.size is not None:
             self._check_size(Extent(*self.size))
+
+    def _check_references(self) -> None:
+        if len(self.references) > MAX_REFERENCES:
+            raise InvalidRequest(
+                f"{len(self.references)} style pictures, allowed are {MAX_REFERENCES}"
+            )
+        if self.keep_colors and not self.references:
+            raise InvalidRequest("--keep-colors needs a style picture; try --style watercolour")
 
     def _check_size(self, size: Extent) -> None:
         if self.source is not None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partway.denoiser import PREDICTIONS, Row, denoise
+from partway.denoiser import PREDICTIONS, Condition, Row, denoise
 from partway.errors import InvalidRequest, ModelError, UnknownName
-from partway.families import EMBEDDED, Family, Profile, load_family, profile_of
+from partway.families import EMBEDDED, WITHOUT_WEIGHTS, Family, Profile, load_family, profile_of
+from partway.families.exemplar import encode_references
 from partway.noise import Noise
 
-MODELS = ("analytic", *EMBEDDED)
+MODELS = (*WITHOUT_WEIGHTS, *EMBEDDED)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -24,6 +25,14 @@ def family(request: pytest.FixtureRequest) -> Family:
 def canvas(profile: Profile) -> tuple[int, int]:
     side = -(-profile.native_size // profile.stride) * profile.stride
     return side, side + profile.stride
+
+
+def condition(family: Family, prompt: str) -> Condition:
+    """What a prompt comes to; for a family that follows pictures, a picture that it stands for."""
+    if family.profile.conditioning == "prompt":
+        return family.encode_prompt(prompt)
+    picture = np.tanh(Noise(len(prompt), (3, 64, 64))())
+    return encode_references([picture])
 
 
 def test_profile(family: Family) -> None:
@@ -61,7 +70,7 @@ def test_rows_do_not_depend_on_their_neighbours(family: Family) -> None:
     levels = [profile.schedule.level(f) for f in (0.05, 0.4, 0.9)]
     prompts = ("owl, 3d", "", "red")
     rows = [
-        Row(Noise(i, shape)(), level, family.encode_prompt(prompt))
+        Row(Noise(i, shape)(), level, condition(family, prompt))
         for i, (level, prompt) in enumerate(zip(levels, prompts, strict=True))
     ]
     together = denoise(family, rows)
@@ -74,7 +83,7 @@ def test_prompts_matter_and_encode_deterministically(family: Family) -> None:
     shape = family.latent_shape(*canvas(family.profile))
     level = family.schedule.level(0.9)
     x = Noise(1, shape)()
-    conditions = [family.encode_prompt(p) for p in ("red, 3d", "red, 3d", "blue, flat")]
+    conditions = [condition(family, p) for p in ("red, 3d", "red, 3d", "blue, flat")]
     first, same, other = denoise(family, [Row(x, level, c) for c in conditions])
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
@@ -82,12 +91,17 @@ def test_prompts_matter_and_encode_deterministically(family: Family) -> None:
 
 def test_no_prompt_breaks_a_family(family: Family) -> None:
     for prompt in ("", " ", "#", "zzzzqqq", "😀" * 50, "owl " * 500, "#12345 red,,,", "\x00\n"):
-        condition = family.encode_prompt(prompt)
-        assert np.isfinite(np.asarray(condition)).all()
+        if family.profile.conditioning == "references" and prompt.strip():
+            with pytest.raises(InvalidRequest, match="no words"):
+                family.encode_prompt(prompt)
+            continue
+        encoded = family.encode_prompt(prompt)
+        if family.profile.conditioning == "prompt":
+            assert np.isfinite(np.asarray(encoded)).all()
 
 
 def test_unknown_model_lists_what_there_is() -> None:
-    with pytest.raises(UnknownName, match=r"analytic, pocket.*did you mean 'pocket'"):
+    with pytest.raises(UnknownName, match=r"analytic, exemplar, pocket.*did you mean 'pocket'"):
         profile_of("poket")
 
 

@@ -24,6 +24,9 @@ class Example:
         return HERE / f"{self.name}.png"
 
 
+# A photograph, for --style.
+PHOTOGRAPH = HERE / "cat.jpg"
+
 EXAMPLES = (
     Example("angry-face", "angry face, 3d"),
     Example("fox", "fox, flat"),

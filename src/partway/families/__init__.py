@@ -26,12 +26,14 @@ from partway.schedule import Level, Schedule
 
 FAMILIES = {
     "analytic": "partway.families.analytic",
+    "exemplar": "partway.families.exemplar",
     "onnx": "partway.families.onnx",
 }
 
 CHECKPOINTS = Path(__file__).parent.parent / "models"
 EMBEDDED = {"pocket": CHECKPOINTS / "pocket"}
 DEFAULT_MODEL = "pocket"
+WITHOUT_WEIGHTS = ("analytic", "exemplar")  # models that are a family and nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Profile:
     gain          factor on the noise-to-signal ratio for dial `standard`
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
+    conditioning  what it follows: "prompt", or "references", pictures instead of words
     """
 
     name: str
@@ -57,6 +60,7 @@ class Profile:
     gain: float = 1.0
     artwork_only: bool = False
     styles: tuple[str, ...] = ()
+    conditioning: str = "prompt"
     config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
@@ -107,15 +111,15 @@ def _module(family: str) -> ModuleType:
 
 
 def profile_of(model: str) -> Profile:
-    """The profile of an embedded checkpoint, of `analytic`, or of a folder with a config.json."""
-    if model == "analytic":
-        return _module("analytic").profile("analytic", None)
+    """The profile of a model without weights, an embedded checkpoint, or a folder's config.json."""
+    if model in WITHOUT_WEIGHTS:
+        return _module(model).profile(model, None)
     folder = EMBEDDED.get(model, Path(model))
     config_file = folder / "config.json"
     if not config_file.is_file():
         if folder.is_dir():
             raise ModelError(f"{folder} has no config.json: not a checkpoint that can be run")
-        raise UnknownName("model", model, ("analytic", *EMBEDDED, "FOLDER"))
+        raise UnknownName("model", model, (*WITHOUT_WEIGHTS, *EMBEDDED, "FOLDER"))
     try:
         family = json.loads(config_file.read_text("utf-8")).get("family", "onnx")
         return _module(family).profile(model if model in EMBEDDED else folder.name, folder)

@@ -31,6 +31,7 @@ COMMANDS = {
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
     "plan": "What a strength comes to on a model: noise, steps, levels.",
     "models": "The models there are; with a name, what one of them knows.",
+    "styles": "The style pictures there are, for --style.",
     "demo": "Edit the shipped example pictures over the whole dial.",
     "completion": "Print the completion script of a shell.",
 }
@@ -41,6 +42,7 @@ Examples:
   partway sweep cat.png "cat face, 3d"
   partway *.png -p "flat icon" -s 0.5 -o out/
   partway -p "owl, 3d" -o owl.png
+  partway photo.jpg --style watercolour -s 0.45
 
 \b
 Strength 0 keeps the source, bit for bit; 0.3 to 0.5 keeps the composition;

@@ -10,7 +10,7 @@ import click
 
 from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
-from partway.engine import plan_request
+from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import Profile
 from partway.geometry import Extent
@@ -19,6 +19,7 @@ from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
     read_source,
+    read_styles,
     slug,
     split_arguments,
 )
@@ -27,7 +28,6 @@ from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, raise_errors, run_items
 from partway.plan import Plan
 from partway.request import EditRequest
-from partway.samplers import get_sampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,7 @@ def command(
     as_json: bool,
     quiet: bool,
     model: str | None,
+    styles: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT; without a source, make a picture from the prompt alone.
@@ -90,7 +91,13 @@ def command(
             "-o - writes the picture to stdout: not together with --json or --open"
         )
     names, text = split_arguments(words, prompt)
-    first = EditRequest(prompt=text, strength=strength, model=configured_model(model), **fields)
+    first = EditRequest(
+        prompt=text,
+        strength=strength,
+        model=configured_model(model, styled=bool(styles)),
+        references=read_styles(styles),
+        **fields,
+    )
     every_seed = options.consecutive(seeds, batch_count)
     drafts, errors = _drafts(first, names, every_seed, size)
     items = _settled(drafts, output, every_seed, force=force)
@@ -119,7 +126,9 @@ def _drafts(
     errors: list[tuple[str, PartwayError]] = []
     for name in names:
         try:
-            source = read_source(name, request.model, request.strength)
+            source = read_source(
+                name, request.model, request.strength, styled=bool(request.references)
+            )
             drafts += _from_source(request.with_(size=size), source, seeds)
         except PartwayError as error:
             errors += [(name, error)]
@@ -130,7 +139,7 @@ def _from_prompt(
     request: EditRequest, seeds: list[int], size: tuple[int, int] | None
 ) -> list[Draft]:
     """Text-to-image, one picture per seed."""
-    profile = choose_model(request.model, None)
+    profile = choose_model(request.model, None, with_references=bool(request.references))
     side = profile.native_size
     extent = Extent(*(size or (side, side)))
     stem = slug(request.prompt)
@@ -191,6 +200,7 @@ def _advice(draft: Draft, strength: float | None) -> list[str]:
         has_source=draft.request.source is not None,
         model="the model" if profile is None else profile.name,
         vocabulary=None if profile is None else vocabulary_of(profile.folder),
+        styled=bool(draft.request.references),
     )
 
 
@@ -202,7 +212,7 @@ def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
         if profile is None
         else plan_request(request, profile)
     )
-    evaluations = get_sampler(request.sampler).evaluations(plan.intervals)
+    evaluations = 0 if profile is None else evaluations_of(request, profile, plan)
     path = None if item.target is None or item.target.path is None else str(item.target.path)
     if report.as_json:
         emit(

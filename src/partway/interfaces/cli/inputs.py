@@ -16,6 +16,7 @@ from partway.geometry import Extent
 from partway.interfaces.cli import COMMANDS
 from partway.request import MAX_PROMPT
 from partway.settings import load_settings
+from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,17 +99,36 @@ def read_prompt(text: str) -> str:
         raise InvalidRequest("the prompt is not UTF-8 text") from error
 
 
-def configured_model(asked: str | None) -> str | None:
-    """The model a command names, else the one of the user's settings."""
-    return load_settings().model if asked is None else asked
+def configured_model(asked: str | None, *, styled: bool = False) -> str | None:
+    """The model a command names, else the one of the user's settings; style pictures bring theirs.
+
+    styled  whether the command names a style
+    """
+    return load_settings().model if asked is None and not styled else asked
 
 
-def read_source(name: str, model: str | None, strength: float | None) -> Source:
+def read_styles(names: Sequence[str]) -> tuple[bytes, ...]:
+    """The style pictures a command names: of the bank by name, any other from its file."""
+    return tuple(_style(name) for name in names)
+
+
+def _style(name: str) -> bytes:
+    """A name of the bank, else a file; a word that is neither is answered with the bank."""
+    if name in STYLES or not (_exists(name) or Path(name).suffix):
+        return style_file(name).read_bytes()
+    return images.read_bytes(name)
+
+
+def read_source(
+    name: str, model: str | None, strength: float | None, *, styled: bool = False
+) -> Source:
     """Read and decode a source and choose its model; a strength of exactly 0 needs none."""
     data = _read(name)
     called = "stdin" if name == STDIN else name
     picture = images.load(data, called)
-    profile = None if strength == 0.0 else choose_model(model, picture, called)
+    profile = None
+    if strength != 0.0:
+        profile = choose_model(model, picture, called, with_references=styled)
     path = Path(called)
     return Source(name, data, path.stem, path.parent, picture.extent, profile)
 

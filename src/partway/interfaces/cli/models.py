@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from partway.advice import vocabulary_of
-from partway.families import DEFAULT_MODEL, EMBEDDED, Profile, profile_of
+from partway.families import DEFAULT_MODEL, EMBEDDED, WITHOUT_WEIGHTS, Profile, profile_of
 from partway.interfaces.cli.inputs import configured_model
 from partway.interfaces.cli.report import emit
 from partway.settings import settings_file
@@ -17,9 +17,9 @@ from partway.settings import settings_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-WITHOUT_WEIGHTS = ("analytic",)
 ARTWORK = "icons, stickers: one object on a plain background"
 COLOURS = "colours named in the prompt; exact, for tests"
+MANNER = "any picture in the manner of a style picture: --style"
 OPEN = "what its prompts name"
 
 
@@ -76,6 +76,8 @@ def _draws(profile: Profile) -> str:
     """What it draws, in a few words; a checkpoint's config may say so itself."""
     if "draws" in profile.config:
         return str(profile.config["draws"])
+    if profile.conditioning == "references":
+        return MANNER
     if profile.family in WITHOUT_WEIGHTS:
         return COLOURS
     return ARTWORK if profile.artwork_only else OPEN

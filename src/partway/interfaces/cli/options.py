@@ -165,6 +165,19 @@ def edit_options(function: F) -> F:
         function,
         (
             click.option(
+                "--style",
+                "styles",
+                multiple=True,
+                metavar="NAME|FILE",
+                help="Take the manner of a picture, instead of a prompt: offline, for photographs; "
+                "see `partway styles`. May be given several times.",
+            ),
+            click.option(
+                "--keep-colors",
+                is_flag=True,
+                help="With --style: only light and texture change, hues stay.",
+            ),
+            click.option(
                 "-n",
                 "--negative-prompt",
                 default="",

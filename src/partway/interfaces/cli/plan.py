@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from partway.engine import evaluations_of
 from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import configured_model
 from partway.interfaces.cli.report import emit
 from partway.plan import describe, plan_edit
-from partway.samplers import get_sampler
+from partway.request import EditRequest
 from partway.schedule import Level
 from partway.strength import DEFAULT_STRENGTH, band, strength_at
 
@@ -47,7 +48,8 @@ def command(
         full_steps=full_steps,
         spacing=spacing,
     )
-    evaluations = get_sampler(sampler).evaluations(plan.intervals)
+    request = EditRequest(sampler=sampler, spacing=spacing)
+    evaluations = evaluations_of(request, profile, plan)
     levels = plan.levels or (CLEAN,)
     if as_json:
         facts: dict[str, Any] = {

@@ -18,6 +18,7 @@ from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
     read_source,
+    read_styles,
     split_arguments,
 )
 from partway.interfaces.cli.outputs import STDOUT, Naming, Target, check, free, is_folder, settle
@@ -76,6 +77,7 @@ def command(
     as_json: bool,
     quiet: bool,
     model: str | None,
+    styles: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT at many strengths in one batched run: only the dial changes.
@@ -85,9 +87,15 @@ def command(
     report = Reporter(quiet=quiet, as_json=as_json)
     values = parse_strengths(strengths)
     names, text = split_arguments(words, prompt, several=False)
-    request = EditRequest(prompt=text, model=configured_model(model), **fields)
+    request = EditRequest(
+        prompt=text,
+        model=configured_model(model, styled=bool(styles)),
+        references=read_styles(styles),
+        **fields,
+    )
     every_seed = options.consecutive(seeds, batch_count)
-    source = read_source(names[0], request.model, 0.0 if not any(values) else None)
+    strength = 0.0 if not any(values) else None
+    source = read_source(names[0], request.model, strength, styled=bool(styles))
     profile = source.profile
     if request.model is None and profile is not None:
         request = request.with_(model=profile.name)
@@ -99,6 +107,7 @@ def command(
             has_source=True,
             model="the model" if profile is None else profile.name,
             vocabulary=None if profile is None else vocabulary_of(profile.folder),
+            styled=bool(styles),
         )
     )
     requests = [
@@ -121,7 +130,11 @@ def command(
     errors = [(items[index].name, error) for index, error in finished.errors.items()]
     raise_errors(errors, len(finished.results), len(items), report)
     series = [
-        Series(text, seed, [finished.results[row * len(values) + i] for i in range(len(values))])
+        Series(
+            text or ", ".join(styles),
+            seed,
+            [finished.results[row * len(values) + i] for i in range(len(values))],
+        )
         for row, seed in enumerate(every_seed)
     ]
     path = sheet_target.write(sheet_of(series, images.load(source.data).image))

@@ -1,0 +1,156 @@
+"""Pictures as overlapping patches: taking apart, putting together, and the nearest of a reference.
+
+A patch is split into a *plain* part, a few low cosine components per channel (mean, slope, bend),
+and its *texture*, the rest:
+
+    patch (3 P²)  =  plain (3 m) @ cosines  +  texture (3 P²)
+
+so that a reference's texture can be laid over colours and slopes that are the source's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partway.noise import Noise
+
+if TYPE_CHECKING:
+    from partway.denoiser import Array
+
+WINDOW = 0.22  # deviation of the Gaussian that patches are blended with, of their side
+COMPONENTS = 32  # principal components of the texture that patches are compared in
+SAMPLE = 700  # patches the components are fitted on
+ITERATIONS = 3
+CHUNK = 1024  # queries compared at a time: bounds memory at CHUNK × keys float32
+
+
+def cosines(side: int, count: int) -> Array:
+    """(m, side²) orthonormal cosine components with a + b < count; the first is constant."""
+    at = (np.arange(side) + 0.5) * np.pi / side
+    rows = [np.cos(at * k) * np.sqrt((1.0 if k == 0 else 2.0) / side) for k in range(count)]
+    pairs = [(a, b) for a in range(count) for b in range(count) if a + b < count]
+    return np.stack([np.outer(rows[a], rows[b]).ravel() for a, b in pairs]).astype(np.float32)
+
+
+def lattice(length: int, side: int, stride: int, offset: int) -> NDArray[np.intp]:
+    """Positions of patches along one axis: every `stride` from `offset`, and both ends."""
+    last = length - side
+    return np.unique([0, *range(offset % stride, last, stride), last]).astype(np.intp)
+
+
+def unfold(x: Array, ys: NDArray[np.intp], xs: NDArray[np.intp], side: int) -> Array:
+    """Patches (len(ys) * len(xs), 3 * side²) of a picture (3, h, w) at a lattice."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))
+    picked = view[:, ys][:, :, xs].transpose(1, 2, 0, 3, 4)
+    return np.ascontiguousarray(picked).reshape(len(ys) * len(xs), -1)
+
+
+def fold(
+    patches: Array, ys: NDArray[np.intp], xs: NDArray[np.intp], side: int, shape: tuple[int, ...]
+) -> Array:
+    """The picture (3, h, w) of overlapping patches, blended with a Gaussian window."""
+    at = (np.arange(side) - (side - 1) / 2) / side
+    bell = np.exp(-np.square(at) / (2 * WINDOW**2)).astype(np.float32)
+    window = np.outer(bell, bell)
+    # One copy with the offset inside a patch first: each turn of the loop adds whole planes.
+    planes = patches.reshape(len(ys), len(xs), 3, side, side).transpose(3, 4, 2, 0, 1)
+    planes = np.ascontiguousarray(planes)
+    total = np.zeros(shape, np.float32)
+    weight = np.zeros(shape[1:], np.float32)
+    for i in range(side):
+        for j in range(side):
+            rows, columns = (ys + i)[:, None], (xs + j)[None]
+            total[:, rows, columns] += window[i, j] * planes[i, j]
+            weight[rows, columns] += window[i, j]
+    return total / weight
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """Patches of reference pictures, ready to be compared with.
+
+    side      P, pixels
+    cosines   (m, P²)
+    texture   (N, 3 P²)
+    plain     (N, 3 m)
+    basis     (3 P², K) principal components of the texture
+    features  (N, K) the texture in them
+    """
+
+    side: int
+    cosines: Array
+    texture: Array
+    plain: Array
+    basis: Array
+    features: Array
+
+    def split(self, patches: Array) -> tuple[Array, Array]:
+        """Texture (n, 3 P²) and plain part (n, 3 m) of patches."""
+        channels = patches.reshape(len(patches), 3, -1)
+        plain = channels @ self.cosines.T
+        texture = channels - plain @ self.cosines
+        return texture.reshape(len(patches), -1), plain.reshape(len(patches), -1)
+
+    def join(self, texture: Array, plain: Array) -> Array:
+        """Patches (n, 3 P²) of texture and plain part."""
+        channels = texture.reshape(len(texture), 3, -1)
+        channels = channels + plain.reshape(len(plain), 3, -1) @ self.cosines
+        return channels.reshape(len(texture), -1)
+
+    def nearest(
+        self, texture: Array, plain: Array, weight: Array, scale: float
+    ) -> NDArray[np.intp]:
+        """For each query the key k with the least |query - scale * key_k|².
+
+        texture  (n, 3 P²), compared in the principal components
+        plain    (n, 3 m), each difference times `weight` (3 m,) first
+        """
+        queries = np.concatenate([texture @ self.basis, plain * weight], axis=1)
+        keys = np.concatenate([self.features, self.plain * weight], axis=1) * np.float32(scale)
+        half = 0.5 * np.square(keys).sum(axis=1)
+        keys = np.ascontiguousarray(keys.T)
+        found = np.empty(len(queries), np.intp)
+        for i in range(0, len(queries), CHUNK):
+            score = queries[i : i + CHUNK] @ keys
+            score -= half
+            found[i : i + CHUNK] = score.argmax(axis=1)
+        return found
+
+
+def keys_of(pictures: list[Array], side: int, count: int, cosine_count: int) -> Keys:
+    """At most `count` keys of side `side`, drawn evenly from pictures (3, h, w); always the same.
+
+    Pictures smaller than a patch are continued by reflection.
+    """
+    share = max(count // len(pictures), 1)
+    drawn: list[Array] = []
+    for number, picture in enumerate(pictures):
+        short = [(0, 0), *((0, max(side - length, 0)) for length in picture.shape[1:])]
+        padded = np.pad(picture, short, mode="symmetric")
+        view = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+        height, width = view.shape[1:3]
+        order = np.argsort(Noise(number, (height * width,))(), kind="stable")[:share]
+        patches = view[:, order // width, order % width].transpose(1, 0, 2, 3)
+        drawn.append(np.ascontiguousarray(patches).reshape(len(order), -1))
+    patches = np.concatenate(drawn)
+    empty = np.zeros((0, 0), np.float32)
+    bare = Keys(side, cosines(side, cosine_count), empty, empty, empty, empty)
+    texture, plain = bare.split(patches)
+    basis = _components(texture)
+    return Keys(side, bare.cosines, texture, plain, basis, texture @ basis)
+
+
+def _components(texture: Array) -> Array:
+    """Orthonormal basis (3 P², K) of about the strongest components of textures, not centred.
+
+    Randomised subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) on a sample.
+    """
+    sample = texture[:: max(len(texture) // SAMPLE, 1)][:SAMPLE]
+    basis = Noise(0, (sample.shape[1], min(COMPONENTS, *sample.shape)))()
+    for _ in range(ITERATIONS):
+        basis = np.linalg.qr(sample.T @ (sample @ basis) + 1e-6 * basis)[0]
+    return np.ascontiguousarray(basis, dtype=np.float32)
