@@ -6,13 +6,16 @@ DEMO := .venv-demo/bin
 DEV := .venv/bin
 PIP_FLAGS := -q --disable-pip-version-check
 
-.PHONY: demo test test-full check bench bench-dial eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 demo: .venv-demo/.done  ## install the core and sweep the example pictures over the dial
 	$(DEMO)/partway demo
+	@echo
+	@echo "partway is $(CURDIR)/$(DEMO)/partway; to type just that, here and now:"
+	@echo "  export PATH=\"$(CURDIR)/$(DEMO):\$$PATH\""
 
 test: .venv/.done  ## run all tests
 	$(DEV)/python -m pytest

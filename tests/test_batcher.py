@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from partway.batcher import Advanced, Batcher, Broken, Finished, Job, Outcome
-from partway.denoiser import Array, Condition, Guidance, guide
+from partway.denoiser import Array, Condition, guide
 from partway.errors import ModelError, NonFinite
+from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.plan import plan_edit
 from partway.samplers import get_sampler

@@ -11,7 +11,6 @@ from partway.denoiser import (
     PREDICTIONS,
     Array,
     Condition,
-    Guidance,
     Query,
     Row,
     Rows,
@@ -23,6 +22,7 @@ from partway.denoiser import (
 )
 from partway.errors import InvalidRequest, UnknownName
 from partway.families.analytic import posterior_mean
+from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.plan import plan_edit
 from partway.samplers.euler import euler

@@ -16,7 +16,7 @@ from PIL import Image
 from partway import engine as engine_module
 from partway.denoiser import Array, Condition
 from partway.engine import Engine
-from partway.errors import Cancelled, InvalidRequest, NonFinite, PartwayError, UnknownName
+from partway.errors import Cancelled, ModelError, NonFinite, PartwayError, UnknownName
 from partway.events import Done, Event, Failed, Preview, Queued, Started, Step, WasCancelled
 from partway.families.analytic import PROFILE, Analytic
 from partway.images import read_bytes
@@ -211,34 +211,41 @@ def test_closing_a_stream_stops_the_work(
     assert len(calls) == 3
 
 
-def test_an_error_in_one_job_harms_no_other(icon: Image.Image) -> None:
+def test_an_error_in_one_job_harms_no_other(
+    icon: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = request(icon, steps=3)
     requests = [
         good,
         EditRequest(source=b"not a picture", model="analytic"),
         good.with_(model="nope"),
         good.with_(sampler="nope"),
-        good.with_(spacing="nope"),
-        good.with_(dial="nope"),
-        good.with_(guidance_scale=-1.0),
+        good.with_(prompt="crash"),
         good.with_(seed=9),
     ]
+
+    def crash(self: Analytic, prompt: str, encode: Any = Analytic.encode_prompt) -> Array:
+        if prompt == "crash":
+            raise RuntimeError("a library failed")
+        return encode(self, prompt)
+
+    monkeypatch.setattr(Analytic, "encode_prompt", crash)
     events: list[Event] = []
     outcomes = Engine().run_many(requests, on_event=events.append)
-    assert [isinstance(outcome, EditResult) for outcome in outcomes] == [True, *[False] * 6, True]
+    assert [isinstance(outcome, EditResult) for outcome in outcomes] == [True, *[False] * 4, True]
     assert all(isinstance(o, (EditResult, PartwayError)) for o in outcomes)
     assert isinstance(outcomes[2], UnknownName)
-    assert isinstance(outcomes[6], InvalidRequest)
-    assert sorted(e.index for e in events if isinstance(e, (Done, Failed))) == list(range(8))
+    assert isinstance(outcomes[4], ModelError)
+    assert "a library failed" in str(outcomes[4])
+    assert sorted(e.index for e in events if isinstance(e, (Done, Failed))) == list(range(6))
     alone = Engine().run(good)
     assert isinstance(outcomes[0], EditResult)
     assert np.array_equal(pixels(outcomes[0]), pixels(alone))
 
 
-@pytest.mark.parametrize("field", ["sampler", "spacing", "dial"])
-def test_unknown_names_are_errors_at_strength_0_too(field: str, icon: Image.Image) -> None:
+def test_an_unknown_sampler_is_an_error_at_strength_0_too(icon: Image.Image) -> None:
     with pytest.raises(UnknownName):
-        Engine().run(request(icon, strength=0.0, **{field: "nope"}))
+        Engine().run(request(icon, strength=0.0, sampler="nope"))
 
 
 def test_nan_is_retried_once_in_fp32(icon: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,6 +260,8 @@ def test_nan_is_retried_once_in_fp32(icon: Image.Image, monkeypatch: pytest.Monk
     result = Engine().run(request(icon, steps=3))
     assert loaded == ["auto", "fp32"]
     assert result.precision == "fp32"
+    assert result.request == request(icon, steps=3)
+    assert any("repeated in fp32" in warning for warning in result.warnings)
     assert np.array_equal(pixels(result), pixels(Engine().run(request(icon, steps=3))))
 
     monkeypatch.setattr(Broken, "sound", ())
@@ -261,15 +270,79 @@ def test_nan_is_retried_once_in_fp32(icon: Image.Image, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("place", ["encode", "decode"])
-def test_nan_in_the_autoencoder_is_a_typed_error(
+def test_nan_in_the_autoencoder_is_retried_and_then_a_typed_error(
     place: str, icon: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loaded: list[str] = []
+
+    def load(profile: object, precision: str) -> Broken:
+        loaded.append(precision)
+        return Broken(precision)
+
     def nan(self: Analytic, values: Array) -> Array:
         return values * np.float32(np.nan)
 
+    monkeypatch.setattr(engine_module, "load_family", load)
+    monkeypatch.setattr(Broken, "sound", ("bf16", "fp32"))
     monkeypatch.setattr(Analytic, place, nan)
     with pytest.raises(NonFinite):
         Engine().run(request(icon, steps=2))
+    assert loaded == ["auto", "fp32"]
+
+
+def test_nan_in_the_last_decoding_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nan(self: Analytic, values: Array) -> Array:
+        return values * np.float32(np.nan)
+
+    monkeypatch.setattr(Analytic, "decode", nan)
+    with pytest.raises(NonFinite, match="decoding"):  # no source: nothing was decoded before
+        Engine().run(EditRequest(prompt="red", model="analytic", steps=2))
+
+
+def test_the_negative_prompt_counts(icon: Image.Image) -> None:
+    plain = request(icon, strength=0.9, guidance_scale=3.0)
+    pushed = plain.with_(negative_prompt="navy")
+    engine = Engine()
+    assert not np.array_equal(pixels(engine.run(plain)), pixels(engine.run(pushed)))
+    off = plain.with_(guidance_scale=1.0)
+    assert np.array_equal(
+        pixels(engine.run(off)), pixels(engine.run(off.with_(negative_prompt="navy")))
+    )
+
+
+def test_exact_mode_never_shares_a_call(icon: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    predict = Analytic.predict
+
+    def counting(self: Analytic, x: Array, levels: Any, conditions: Any) -> Array:
+        sizes.append(len(x))
+        return predict(self, x, levels, conditions)
+
+    monkeypatch.setattr(Analytic, "predict", counting)
+    requests = [request(icon, seed=i, steps=3) for i in range(3)]
+    Engine().run_many(requests, mode="exact")
+    assert set(sizes) == {1}
+    sizes.clear()
+    Engine().run_many(requests)
+    assert set(sizes) == {3}
+
+
+def test_results_are_the_callers_own(icon: Image.Image) -> None:
+    engine = Engine()
+    asked = request(icon, strength=0.0)
+    engine.run(asked).image.paste("red", (0, 0, 96, 64))
+    assert np.array_equal(pixels(engine.run(asked)), np.asarray(icon))
+
+
+@pytest.mark.parametrize("strength", [1e-320, 1e-45, 1e-12, 1 - 1e-12])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_very_ends_of_the_dial(strength: float, steps: int, icon: Image.Image) -> None:
+    for sampler in ("euler", "euler_ancestral", "dpmpp_2m"):
+        result = Engine().run(request(icon, strength=strength, steps=steps, sampler=sampler))
+        assert result.evaluations == steps
+        if strength < 0.5:
+            difference = pixels(result).astype(int) - np.asarray(icon).astype(int)
+            assert np.abs(difference).max() <= 1
 
 
 def test_prompts_and_sources_are_encoded_once(

@@ -121,7 +121,8 @@ def test_too_many_pixels_are_refused_before_decoding() -> None:
 
 def test_read_bytes_of_everything(icon: Image.Image, icon_file: Path) -> None:
     array = np.asarray(icon)
-    for source in (icon_file, str(icon_file), icon_file.read_bytes(), icon, array):
+    opened = io.BytesIO(icon_file.read_bytes())
+    for source in (icon_file, str(icon_file), icon_file.read_bytes(), opened, icon, array):
         assert np.array_equal(images.load(images.read_bytes(source)).rgb, array)
     grey = images.load(images.read_bytes(array[..., 0])).rgb
     assert np.array_equal(grey[..., 1], array[..., 0])
@@ -206,3 +207,88 @@ def test_formats_by_suffix(icon: Image.Image, tmp_path: Path) -> None:
             assert written.size == (96, 64)
     with pytest.raises(InvalidRequest, match=r"want one of \.png"):
         images.save(icon, tmp_path / "x.gif")
+
+
+def test_a_pil_image_keeps_its_orientation(icon: Image.Image) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(icon, "JPEG", exif=exif)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert images.load(images.read_bytes(opened)).extent == images.load(data).extent == (64, 96)
+
+
+@pytest.mark.parametrize("source", [None, 5, object(), io.StringIO("x")])
+def test_things_that_are_no_picture(source: object) -> None:
+    with pytest.raises(UnreadableImage, match="is no picture"):
+        images.read_bytes(source)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_path_with_a_nul() -> None:
+    with pytest.raises(UnreadableImage, match="cannot be a file name"):
+        images.read_bytes("a\0b.png")
+
+
+def test_sixteen_bit_grey_with_a_transparent_value() -> None:
+    values = np.array([[0, 257, 65535]], np.uint16)
+    picture = images.load(encoded(Image.fromarray(values), transparency=257))
+    assert picture.alpha is not None
+    assert picture.alpha.tolist() == [[255, 0, 255]]
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB", "F", "I", "YCbCr"]
+)
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+def test_every_mode_can_be_written(mode: str, format_name: str, icon: Image.Image) -> None:
+    source = icon.convert("L").convert(mode) if mode in {"F", "I"} else icon.convert(mode)
+    assert images.load(images.encode(source, format_name)).extent == (96, 64)
+
+
+def test_what_a_format_cannot_hold_is_a_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"20000×1 cannot be written as WEBP.*try \.png"):
+        images.save(Image.new("RGB", (20_000, 1)), tmp_path / "x.webp")
+    assert not list(tmp_path.iterdir())
+
+
+def test_long_strips_are_refused_before_decoding() -> None:
+    with pytest.raises(UnreadableImage, match="each side may have 16384"):
+        images.load(encoded(Image.new("1", (20_000, 1))))
+
+
+def test_file_systems_without_hard_links(
+    icon: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "a.png"
+    images.save(icon, path)
+    assert images.load(path.read_bytes()).extent == (96, 64)
+    with pytest.raises(OutputExists):
+        images.write_whole(b"other", path)
+    assert images.load(path.read_bytes()).extent == (96, 64)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_name_taken_meanwhile_is_not_replaced(icon: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"somebody else's")
+    with pytest.raises(OutputExists):
+        images.write_whole(b"ours", path)  # as after a check that found nothing
+    assert path.read_bytes() == b"somebody else's"
+
+
+def test_files_get_the_users_permissions(icon: Image.Image, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        images.save(icon, tmp_path / "a.png")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
+
+
+def test_names_as_long_as_the_file_system_allows(icon: Image.Image, tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250 + ".png")
+    images.save(icon, path)
+    assert path.exists()

@@ -15,10 +15,10 @@ SOURCE = Path(partway.__file__).parent
 
 # Lower layers first. A module may import from lower layers; within a layer only along `INSIDE`.
 LAYERS: list[set[str]] = [
-    {"errors"},
-    {"strength", "geometry"},
+    {"errors", "cache"},
+    {"strength", "geometry", "fields"},
     {"schedule"},
-    {"noise", "plan"},
+    {"noise", "plan", "guidance"},
     {"request", "events"},
     {"denoiser"},
     {"color", "patches"},

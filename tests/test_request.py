@@ -3,9 +3,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
-from partway.errors import InvalidRequest
+from partway.errors import InvalidRequest, UserError
 from partway.request import EditRequest
 
 
@@ -37,11 +38,45 @@ def test_zero_is_a_value() -> None:
         ({"size": (4, 4), "source": b"x"}, "keeps its source's size"),
         ({"prompt": "a" * 20_001}, "20001 characters"),
         ({"working_multiple": 0}, "working multiple"),
+        ({"strength": "0.5"}, "strength is '0.5', want a number"),
+        ({"strength": True}, "want a number"),
+        ({"seed": 1.5}, "seed is 1.5, want a whole number"),
+        ({"seed": None}, "want a whole number"),
+        ({"steps": "4"}, "want a whole number"),
+        ({"prompt": None}, "prompt is None, want text"),
+        ({"prompt": "caf\udce9"}, "no text"),
+        ({"guidance_scale": "3"}, "want a number"),
+        ({"guidance_scale": -1.0}, "guidance is -1"),
+        ({"guidance_interval": (0.5,)}, "want two numbers"),
+        ({"guidance_interval": (0.9, 0.2)}, "guidance interval"),
+        ({"size": 4}, "want two numbers"),
+        ({"size": (4.5, 4)}, "want a whole number"),
+        ({"model": 5}, "want text"),
+        ({"source": "cat.png"}, "want the bytes"),
+        ({"precision": "fp8"}, "unknown precision"),
+        ({"dial": "nope"}, "unknown dial"),
+        ({"spacing": "nope"}, "unknown spacing"),
     ],
 )
 def test_validated_when_made(fields: dict[str, Any], says: str) -> None:
-    with pytest.raises(InvalidRequest, match=says):
+    with pytest.raises(UserError, match=says):
         EditRequest(**fields)
+
+
+def test_numbers_of_other_kinds_become_plain_ones() -> None:
+    others: dict[str, Any] = {
+        "source": bytearray(b"x"),
+        "strength": np.float32(0.5),
+        "seed": np.int64(3),
+        "guidance_interval": [0, 1],
+    }
+    request = EditRequest(**others)
+    plain = EditRequest(source=b"x", strength=0.5, seed=3)
+    assert request == plain
+    assert [type(v) for v in (request.strength, request.seed, request.source)] == [
+        float, int, bytes,
+    ]  # fmt: skip
+    assert hash(request) == hash(plain)
 
 
 def test_with_validates_again() -> None:

@@ -48,3 +48,11 @@ def test_box_blur_is_a_mean() -> None:
     assert blurred.sum() == pytest.approx(9.0)
     assert box_blur(np.full((5, 7), 3.0, np.float32), 2) == pytest.approx(3.0)
     assert np.array_equal(box_blur(values, 0), values)
+
+
+def test_thin_pictures_cost_no_more_than_their_pixels() -> None:
+    thin = np.zeros((1, 60_000), np.float32)
+    thin[0, 30_000] = 1.0
+    blurred = box_blur(thin, 937)
+    assert blurred.shape == thin.shape
+    assert blurred.sum() == pytest.approx(1.0, rel=1e-4)

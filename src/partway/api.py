@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from partway.edits.sweep import sweep_requests
 from partway.engine import Engine
-from partway.errors import PartwayError
+from partway.errors import InvalidRequest, PartwayError, UnknownName
+from partway.fields import number
 from partway.images import ImageLike, read_bytes
 from partway.request import EditRequest, EditResult
 
@@ -21,6 +23,15 @@ DEFAULT_SWEEP = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 def _engine() -> Engine:
     """The process's engine, made on first use."""
     return Engine()
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, if they are fields of EditRequest; UnknownName suggests the nearest."""
+    names = {field.name for field in fields(EditRequest)}
+    for name in options:
+        if name not in names:
+            raise UnknownName("option", name, names)
+    return options
 
 
 def edit(
@@ -37,7 +48,8 @@ def edit(
     on bad input. The same arguments give the same picture, bit for bit.
     """
     source = None if image is None else read_bytes(image)
-    return _engine().run(EditRequest(prompt=prompt, source=source, strength=strength, **options))
+    request = EditRequest(prompt=prompt, source=source, strength=strength, **_known(options))
+    return _engine().run(request)
 
 
 def sweep(
@@ -50,8 +62,14 @@ def sweep(
 
     Arguments as in `edit`; one result per strength, in their order. Raises the first error.
     """
-    request = EditRequest(prompt=prompt, source=read_bytes(image), **options)
-    outcomes = _engine().run_many(sweep_requests(request, strengths))
+    request = EditRequest(prompt=prompt, source=read_bytes(image), **_known(options))
+    try:
+        dial = [number("strengths", strength) for strength in strengths]
+    except TypeError as error:
+        raise InvalidRequest(f"strengths is {strengths!r}, want several numbers") from error
+    if not dial:
+        raise InvalidRequest("strengths is empty, want at least one number from 0 to 1")
+    outcomes = _engine().run_many(sweep_requests(request, dial))
     results: list[EditResult] = []
     for outcome in outcomes:
         if isinstance(outcome, PartwayError):

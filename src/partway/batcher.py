@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from partway.denoiser import Array, Network, Row, Rows, denoise
-from partway.errors import ModelError, NonFinite, PartwayError
+from partway.errors import NonFinite, PartwayError, as_typed
 
 MAX_ROWS = 16
 
@@ -127,9 +127,7 @@ class Batcher:
             if len(jobs) > 1:
                 return [outcome for job in jobs for outcome in self._call([job])]
             jobs[0].cancel()
-            typed = error if isinstance(error, PartwayError) else ModelError(str(error))
-            typed.__cause__ = error if typed is not error else None
-            return [Broken(jobs[0], typed)]
+            return [Broken(jobs[0], as_typed(error))]
         outcomes: list[Outcome] = []
         for job in jobs:
             answer, estimates = estimates[: len(job.waiting)], estimates[len(job.waiting) :]
@@ -156,6 +154,6 @@ def _resume(job: Job, answer: Sequence[Array] | None) -> Outcome:
             job.waiting = job.rows.send(answer)
     except StopIteration as done:
         return Finished(job, done.value)
-    except PartwayError as error:
-        return Broken(job, error)
+    except Exception as error:  # noqa: BLE001
+        return Broken(job, as_typed(error))
     return Advanced(job)

@@ -9,15 +9,14 @@ operators are used on them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partway.errors import InvalidRequest, UnknownName
+from partway.errors import UnknownName
+from partway.guidance import Guidance
 from partway.schedule import Level, Schedule
 from partway.strength import nsr_of
 
@@ -143,33 +142,6 @@ def _towards(row: Row, x0: Array, nsr_lowest: float) -> Array:
     plain = row.x / row.level.alpha
     share = row.level.nsr / nsr_lowest if nsr_lowest > 0.0 else 1.0
     return plain + share * (x0 - plain)
-
-
-@dataclass(frozen=True, slots=True)
-class Guidance:
-    """Classifier-free guidance (Ho & Salimans 2022): x0 = x0_neg + scale * (x0_cond - x0_neg).
-
-    scale     1 is off and costs one row; anything else costs two
-    interval  noise fractions (low, high) between which it acts (Kynkäänniemi et al. 2024)
-    """
-
-    scale: float = 1.0
-    interval: tuple[float, float] = (0.0, 1.0)
-
-    def __post_init__(self) -> None:
-        low, high = self.interval
-        if not 0.0 <= low <= high <= 1.0:
-            raise InvalidRequest(
-                f"guidance interval is {low}:{high}, allowed is 0 ≤ low ≤ high ≤ 1 "
-                "in noise fractions; try 0.2:0.9"
-            )
-        if not (math.isfinite(self.scale) and 0.0 <= self.scale <= 100.0):
-            raise InvalidRequest(f"guidance is {self.scale}, allowed is 0 … 100; try --guidance 3")
-
-    def acts_at(self, level: Level) -> bool:
-        """Whether the negative condition is needed at `level`."""
-        low, high = self.interval
-        return self.scale != 1.0 and low <= level.noise_fraction <= high
 
 
 def guide(solver: Solver, condition: Condition, negative: Condition, guidance: Guidance) -> Rows:

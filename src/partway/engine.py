@@ -9,17 +9,18 @@ number of requests together. Two modes:
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
+from partway.cache import Cache
 from partway.choosing import choose_model
-from partway.denoiser import Condition, Guidance
+from partway.denoiser import Condition
 from partway.edits import img2img, pyramid
 from partway.edits.img2img import Encoded
 from partway.errors import Cancelled, PartwayError
@@ -28,6 +29,7 @@ from partway.families import Family, Profile, load_family
 from partway.families.exemplar import Manner, encode_references
 from partway.fidelity import kept
 from partway.geometry import Canvas
+from partway.guidance import Guidance
 from partway.images import Picture
 from partway.plan import Plan, plan_edit
 from partway.request import EditRequest, EditResult
@@ -43,26 +45,9 @@ if TYPE_CHECKING:
 
 Mode: TypeAlias = Literal["exact", "shared"]
 Listener: TypeAlias = Callable[[Event], None]
-T = TypeVar("T")
 
-MANNERS = 6  # scales of style pictures remembered: two pictures; each holds some 50 MB of patches
-
-
-class _Cache:
-    """The most recently used values of expensive functions, by key."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, object] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of `key`, made on first use."""
-        if key not in self._values:
-            self._values[key] = make()
-            if len(self._values) > self._size:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]  # pyright: ignore[reportReturnType]  one type per key
+CACHE_BYTES = 512 * 2**20  # prompts, sources and their encodings remembered
+MANNER_BYTES = 50 * 2**20  # about what the patches of a style picture take at one scale
 
 
 def plan_request(request: EditRequest, profile: Profile) -> Plan:
@@ -93,15 +78,14 @@ def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
 class Engine:
     """Runs edits.
 
-    max_rows    rows of a shared network call; bounds memory
-    cache_size  prompts and sources remembered
+    max_rows     rows of a shared network call; bounds memory
+    cache_bytes  of prompts, sources and encodings remembered; 0 remembers nothing
     """
 
-    def __init__(self, *, max_rows: int = MAX_ROWS, cache_size: int = 64) -> None:
+    def __init__(self, *, max_rows: int = MAX_ROWS, cache_bytes: int = CACHE_BYTES) -> None:
         self._max_rows = max_rows
         self._families: dict[tuple[Hashable, ...], Family] = {}
-        self._cache = _Cache(cache_size)
-        self._manners = _Cache(MANNERS)
+        self._cache = Cache(cache_bytes)
         self._lock = threading.Lock()
 
     def run(
@@ -252,8 +236,7 @@ class Engine:
                 [images.to_canvas(each.rgb, pyramid.at_side(each.extent, side)) for each in found]
             )
 
-        with self._lock:
-            return self._manners.get((references, side), make)
+        return self._cache.get(("manner", references, side), make, lambda _: MANNER_BYTES)
 
     def family(self, profile: Profile, precision: str = "auto") -> Family:
         """The loaded networks of a checkpoint; loads them on first use."""
@@ -269,19 +252,30 @@ class Engine:
     def _picture(self, request: EditRequest) -> Picture | None:
         """The decoded source."""
         data = request.source
-        return None if data is None else self._cache.get(data, lambda: images.load(data))
+        if data is None:
+            return None
+        digest = hashlib.sha256(data).hexdigest()
+        return self._cache.get(digest, lambda: images.load(data), lambda picture: picture.nbytes)
 
     def _condition(self, family: Family, prompt: str) -> Condition:
         """The encoded prompt, remembered per checkpoint."""
         key = (_identity(family.profile), family.precision, "prompt", prompt)
-        with self._lock:
-            return self._cache.get(key, lambda: family.encode_prompt(prompt))
+
+        def make() -> Condition:
+            with self._lock:
+                return family.encode_prompt(prompt)
+
+        return self._cache.get(key, make, lambda condition: getattr(condition, "nbytes", 2**16))
 
     def _source(self, family: Family, picture: Picture, place: Canvas) -> Encoded:
         """The encoded source, remembered by content."""
         key = (_identity(family.profile), family.precision, picture.digest, place)
-        with self._lock:
-            return self._cache.get(key, lambda: img2img.encode(family, picture, place))
+
+        def make() -> Encoded:
+            with self._lock:
+                return img2img.encode(family, picture, place)
+
+        return self._cache.get(key, make, lambda source: source.nbytes)
 
 
 def _identity(profile: Profile) -> tuple[str, str, str]:

@@ -86,6 +86,19 @@ class ModelError(PartwayError):
     code = "model_error"
 
 
+def as_typed(error: Exception) -> PartwayError:
+    """The error itself where it is typed, else a ModelError caused by it.
+
+    For the places where libraries and third-party families run: whatever they raise ends one
+    request and is never mistaken for another's.
+    """
+    if isinstance(error, PartwayError):
+        return error
+    typed = ModelError(f"{type(error).__name__}: {error}")
+    typed.__cause__ = error
+    return typed
+
+
 class NonFinite(ModelError):
     """NaN or infinity in latents or pixels."""
 

@@ -24,7 +24,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The model is loaded, the source encoded, the plan made."""
+    """The model is loaded, the source encoded, the plan made. Again where a run is repeated."""
 
     index: int
     plan: Plan

@@ -1,6 +1,7 @@
 """Image files and arrays: bytes in, pixels out, and back.
 
-What a model sees is 8-bit sRGB with EXIF orientation applied, transparency composited on white.
+What a model sees is 8-bit RGB, read as sRGB, with EXIF orientation applied and transparency
+composited on white. Embedded colour profiles are not converted yet.
 The source's own mode, pixels and alpha stay beside it: strength 0 returns them untouched, and a
 result keeps the source's alpha.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import secrets
 import struct
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +29,22 @@ if TYPE_CHECKING:
     from partway.denoiser import Array
 
 Pixels: TypeAlias = NDArray[np.uint8]
-ImageLike: TypeAlias = "Image.Image | str | os.PathLike[str] | bytes | NDArray[np.uint8]"
+ImageLike: TypeAlias = (
+    "Image.Image | str | os.PathLike[str] | bytes | io.BufferedIOBase | NDArray[np.uint8]"
+)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF",
             ".tiff": "TIFF", ".bmp": "BMP"}  # fmt: skip
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 36_000_000
-LOSSY = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+MAX_SIDE = 16_384
+SAVE_OPTIONS = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+OPAQUE = {"JPEG", "BMP"}
+STORABLE = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "WEBP": ("RGB", "RGBA"),
+}  # modes written as they are; others are converted
 
 # What Pillow's decoders raise on broken files, beside OSError.
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError,
@@ -62,19 +71,27 @@ class Picture:
     notes: tuple[str, ...] = ()
 
     @property
+    def nbytes(self) -> int:
+        """Memory it takes, about."""
+        area = self.image.width * self.image.height
+        return self.rgb.nbytes + area * (4 if self.alpha is None else 5)
+
+    @property
     def extent(self) -> Extent:
         """Width and height."""
         return Extent(*self.image.size)
 
 
 def read_bytes(source: ImageLike) -> bytes:
-    """The bytes of an image file for a path, bytes, a PIL image or a (H, W[, 3 or 4]) uint8 array.
+    """The bytes of an image file, for a path, bytes, an open file, a PIL image or a uint8 array.
 
-    Images and arrays are encoded as PNG, which keeps their pixels. UnreadableImage where there is
-    no such file or the array has another shape or type.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4). Images and arrays are encoded as PNG, which keeps
+    their pixels. UnreadableImage where there is no such file or the array is of another kind.
     """
-    if isinstance(source, bytes):
-        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if isinstance(source, io.BufferedIOBase):
+        return source.read(MAX_BYTES + 1)
     if isinstance(source, (str, os.PathLike)):
         return _read_file(Path(source))
     if isinstance(source, np.ndarray):
@@ -87,9 +104,13 @@ def read_bytes(source: ImageLike) -> bytes:
             source = Image.fromarray(source)
         except (TypeError, ValueError) as error:
             raise UnreadableImage(f"array of shape {source.shape} is no picture") from error
+    if not isinstance(source, Image.Image):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UnreadableImage(
+            f"a {type(source).__name__} is no picture: want a path, bytes, a PIL image or an array"
+        )
     stream = io.BytesIO()
     try:
-        source.save(stream, "PNG", compress_level=1)
+        ImageOps.exif_transpose(source).save(stream, "PNG", compress_level=1)
     except (OSError, ValueError) as error:
         raise UnreadableImage(f"a {source.mode} image cannot be read: convert it to RGB") from error
     return stream.getvalue()
@@ -104,6 +125,8 @@ def _read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableImage(f"{str(path)!r} cannot be a file name: {error}") from error
 
 
 def load(data: bytes, name: str = "the source") -> Picture:
@@ -121,6 +144,11 @@ def load(data: bytes, name: str = "the source") -> Picture:
             warnings.simplefilter("ignore")  # metadata oddities; bombs are refused by size below
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             width, height = image.size
+            if max(width, height) > MAX_SIDE:
+                raise UnreadableImage(
+                    f"{name} is {width}×{height}, each side may have {MAX_SIDE} pixels: "
+                    "scale it down or cut it first"
+                )
             if width * height > MAX_PIXELS:
                 raise UnreadableImage(
                     f"{name} is {width}×{height} = {width * height / 1e6:.0f} megapixels, "
@@ -161,7 +189,11 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """16-bit greys scaled to 8 bit; wider types are clipped to 16 bit first."""
     values = np.asarray(image, dtype=np.float64)
     scaled = np.rint(np.clip(np.nan_to_num(values), 0, 65535) / 257.0)
-    return Image.fromarray(scaled.astype(np.uint8))
+    grey = Image.fromarray(scaled.astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):  # one grey value is the background
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def to_canvas(rgb: Pixels, canvas: Canvas) -> Array:
@@ -228,36 +260,52 @@ def format_for(path: Path) -> str:
 
 
 def encode(image: Image.Image, format_name: str) -> bytes:
-    """The bytes of an image file; formats without alpha get the picture on white."""
-    if format_name in {"JPEG", "BMP"} and image.mode not in {"L", "RGB"}:
+    """The bytes of an image file.
+
+    A mode the format cannot hold becomes RGB, or RGBA where it is transparent; formats without
+    alpha get the picture on white. InvalidRequest where the format cannot hold that size.
+    """
+    if format_name in OPAQUE and image.mode not in {"L", "RGB"}:
         image = Image.fromarray(rgb_of(image))
+    elif image.mode not in STORABLE.get(format_name, (image.mode,)):
+        if image.mode in {"I", "F"}:
+            image = _eight_bit(image)
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     stream = io.BytesIO()
-    image.save(stream, format_name, **LOSSY.get(format_name, {}))
+    try:
+        image.save(stream, format_name, **SAVE_OPTIONS.get(format_name, {}))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"{image.width}×{image.height} cannot be written as {format_name} ({error}): try .png"
+        ) from error
     return stream.getvalue()
 
 
 def save(image: Image.Image, path: Path, *, overwrite: bool = False) -> None:
     """Write an image so that the file is either whole or not there.
 
-    A temporary file in the same folder, flushed to disk, then renamed. OutputExists where the
-    file exists and `overwrite` is not set; InvalidRequest where the folder cannot be written.
+    OutputExists where the file exists and `overwrite` is not set; InvalidRequest where the
+    format cannot hold the picture or the folder cannot be written.
     """
-    data = encode(image, format_for(path))
+    format_name = format_for(path)
     if path.exists() and not overwrite:
         raise OutputExists(f"{path} exists: choose another name or add --force")
+    write_whole(encode(image, format_name), path, overwrite=overwrite)
+
+
+def write_whole(data: bytes, path: Path, *, overwrite: bool = False) -> None:
+    """Write a file through a temporary one in the same folder, flushed to disk, then renamed."""
+    temporary = path.parent / f".partway-{secrets.token_hex(8)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp"
-        )
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with temporary.open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            _publish(Path(temporary), path, overwrite=overwrite)
+            _publish(temporary, path, overwrite=overwrite)
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except FileExistsError as error:
         raise OutputExists(f"{path} exists: choose another name or add --force") from error
     except OSError as error:
@@ -266,13 +314,13 @@ def save(image: Image.Image, path: Path, *, overwrite: bool = False) -> None:
 
 def _publish(temporary: Path, path: Path, *, overwrite: bool) -> None:
     """Give a finished temporary file its name; never replaces a file unasked, even in a race."""
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)
     if overwrite:
         temporary.replace(path)
         return
     try:
         os.link(temporary, path)  # fails where the name is taken
-    except PermissionError:  # file systems without hard links
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links on this file system: reserve the name, then fill it
+        path.touch(exist_ok=False)
         temporary.replace(path)

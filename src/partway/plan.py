@@ -108,7 +108,8 @@ def describe(plan: Plan, evaluations: int) -> str:
     if plan.noise_fraction == 1.0:
         return f"all {plan.intervals} steps from pure noise{extra}: your picture is ignored"
     if plan.full_steps is None:
-        return f"{plan.intervals} steps from your picture ({noise}){extra}"
+        steps = "1 step" if plan.intervals == 1 else f"{plan.intervals} steps"
+        return f"{steps} from your picture ({noise}){extra}"
     replaced = plan.full_steps - plan.intervals
     middle = f"the first {replaced} replaced by" if replaced else "starting from"
     return f"{plan.intervals} of {plan.full_steps} steps, {middle} your picture ({noise}){extra}"

@@ -1,7 +1,7 @@
 """EditRequest: everything that decides the pixels, and nothing else. Frozen and validated.
 
-Its sizes, names and ranges are checked when it is made; what depends on the model (its defaults,
-its schedule) is resolved by the engine.
+Types, ranges and names are checked when it is made; what depends on the registries above it (the
+sampler, the model and its defaults) is resolved by the engine.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from partway.errors import InvalidRequest
+from partway.errors import InvalidRequest, UnknownName
+from partway.fields import data, number, pair, text, whole
 from partway.geometry import Extent
+from partway.guidance import Guidance
 from partway.noise import check_seed
 from partway.plan import Plan, check_steps
-from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, check_strength
+from partway.schedule import get_spacing
+from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_strength
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
 MAX_REFERENCES = 8
+
+
+PRECISIONS = ("auto", "bf16", "fp32")
+OPTIONAL = {"steps", "full_steps", "strength", "guidance_scale", "source", "model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,19 +76,23 @@ class EditRequest:
     keep_colors: bool = False
 
     def __post_init__(self) -> None:
+        self._normalise()
+        self._check_names()
         if self.strength is not None:
             check_strength(self.strength)
         check_seed(self.seed)
+        scale = 1.0 if self.guidance_scale is None else self.guidance_scale
+        Guidance(scale, self.guidance_interval)
         if self.steps is not None and self.full_steps is not None:
             raise InvalidRequest("give --steps or --full-steps, not both")
         if self.steps is not None:
             check_steps("steps", self.steps)
         if self.full_steps is not None:
             check_steps("full-steps", self.full_steps)
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
-            if len(text) > MAX_PROMPT:
+        for name, words in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(words) > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"the {name} has {len(text)} characters, allowed are {MAX_PROMPT}"
+                    f"the {name} has {len(words)} characters, allowed are {MAX_PROMPT}"
                 )
         if not 1 <= self.working_multiple <= 4:
             raise InvalidRequest(f"working multiple is {self.working_multiple}, allowed is 1 … 4")
@@ -96,6 +107,32 @@ class EditRequest:
             )
         if self.keep_colors and not self.references:
             raise InvalidRequest("--keep-colors needs a style picture; try --style watercolour")
+
+    def _normalise(self) -> None:
+        """Bring every field to its own type, so that equal requests are equal; or refuse it."""
+        kinds = {
+            text: ("prompt", "negative_prompt", "dial", "sampler", "spacing", "precision", "model"),
+            whole: ("steps", "full_steps", "seed", "working_multiple"),
+            number: ("strength", "guidance_scale"),
+            data: ("source",),
+        }
+        for convert, names in kinds.items():
+            for name in names:
+                value = getattr(self, name)
+                if value is not None or name not in OPTIONAL:
+                    object.__setattr__(self, name, convert(name.replace("_", " "), value))
+        low_high = pair("guidance interval", self.guidance_interval, number)
+        object.__setattr__(self, "guidance_interval", low_high)
+        if self.size is not None:
+            object.__setattr__(self, "size", pair("size", self.size, whole))
+
+    def _check_names(self) -> None:
+        """UnknownName for a name that no table below this module holds."""
+        if self.dial not in DIALS:
+            raise UnknownName("dial", self.dial, DIALS)
+        if self.precision not in PRECISIONS:
+            raise UnknownName("precision", self.precision, PRECISIONS)
+        get_spacing(self.spacing)
 
     def _check_size(self, size: Extent) -> None:
         if self.source is not None:

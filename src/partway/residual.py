@@ -25,17 +25,21 @@ WINDOW = 1 / 64  # of the long side
 
 
 def box_blur(values: Array, radius: int) -> Array:
-    """Mean over (2 * radius + 1)² neighbours of an (H, W) array, edges replicated."""
-    if radius < 1:
-        return values
+    """Mean over (2 * radius + 1)² neighbours of an (H, W) array, edges replicated.
+
+    The radius ends at the array's own sides.
+    """
     blurred = values
     for axis in (0, 1):
+        reach = min(radius, values.shape[axis] - 1)
+        if reach < 1:
+            continue
         pad = [(0, 0), (0, 0)]
-        pad[axis] = (radius + 1, radius)
+        pad[axis] = (reach + 1, reach)
         total = np.cumsum(np.pad(blurred, pad, mode="edge"), axis=axis, dtype=np.float64)
-        upper = np.take(total, range(2 * radius + 1, total.shape[axis]), axis=axis)
-        lower = np.take(total, range(total.shape[axis] - 2 * radius - 1), axis=axis)
-        blurred = ((upper - lower) / (2 * radius + 1)).astype(np.float32)
+        upper = np.take(total, range(2 * reach + 1, total.shape[axis]), axis=axis)
+        lower = np.take(total, range(total.shape[axis] - 2 * reach - 1), axis=axis)
+        blurred = ((upper - lower) / (2 * reach + 1)).astype(np.float32)
     return blurred
 
 

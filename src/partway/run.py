@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from partway.batcher import Batcher, Broken, Finished, Job, Outcome
-from partway.errors import NonFinite, PartwayError
+from partway.errors import NonFinite, PartwayError, as_typed
 from partway.events import Done, Event, Failed, Preview, Queued, Started, Step, WasCancelled
 from partway.request import EditRequest, EditResult
 
@@ -66,6 +66,7 @@ class Run:
         self._preview_every = preview_every
         self._cancel = cancel
         self._tasks: dict[int, Task] = {}
+        self._asked: dict[int, EditRequest] = {}  # what a repeated request was before
 
     def events(self, requests: Sequence[EditRequest]) -> Generator[Event, None, None]:
         """Take all requests up, then serve them with network calls until none is left.
@@ -98,8 +99,12 @@ class Run:
         """Everything before a request's first network call."""
         try:
             task = self._prepare(index, request)
-        except PartwayError as error:
-            yield Failed(index, error)
+        except Exception as error:  # noqa: BLE001  one request's failure harms no other
+            typed = as_typed(error)
+            if isinstance(typed, NonFinite) and request.precision != "fp32":
+                yield from self._again(index, request)
+            else:
+                yield Failed(index, typed)
             return
         if isinstance(task, EditResult):
             yield Done(index, task)
@@ -122,11 +127,23 @@ class Run:
             if isinstance(outcome, Finished):
                 result = task.finish(outcome.latents)
                 del self._tasks[task.index]
-                yield Done(task.index, result)
+                yield Done(task.index, self._as_asked(task.index, result))
             elif self._preview_due(job) and job.estimate is not None:
                 yield Preview(task.index, job.evaluations, task.preview(job.estimate))
-        except PartwayError as error:
-            yield from self._fail(task, error)
+        except Exception as error:  # noqa: BLE001
+            yield from self._fail(task, as_typed(error))
+
+    def _again(self, index: int, request: EditRequest) -> Iterator[Event]:
+        """Repeat a request in fp32."""
+        self._asked[index] = request
+        yield from self._take_up(index, request.with_(precision="fp32"))
+
+    def _as_asked(self, index: int, result: EditResult) -> EditResult:
+        """The result under the request that was made, saying so where it was repeated."""
+        if index not in self._asked:
+            return result
+        note = "NaN or infinity in a lower precision: repeated in fp32"
+        return replace(result, request=self._asked[index], warnings=(*result.warnings, note))
 
     def _preview_due(self, job: Job) -> bool:
         every = self._preview_every
@@ -137,6 +154,6 @@ class Run:
         self._batcher.remove(task.job)
         del self._tasks[task.index]
         if isinstance(error, NonFinite) and task.precision != "fp32":
-            yield from self._take_up(task.index, task.request.with_(precision="fp32"))
+            yield from self._again(task.index, task.request)
         else:
             yield Failed(task.index, error)

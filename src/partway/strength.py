@@ -33,6 +33,8 @@ DEFAULT_DIAL = "standard"
 SD1_LINEAR_BELOW = 0.05
 SD1_LINEAR_ABOVE = 0.95
 
+LEAST = 1e-30  # noise fraction of the smallest strength above 0; float32 would lose less
+
 
 def nsr_of(noise_fraction: float) -> float:
     """Noise-to-signal ratio sigma / alpha, 0 … infinity, of a noise fraction in [0, 1]."""
@@ -122,8 +124,8 @@ def start_noise_fraction(strength: float, dial: str = DEFAULT_DIAL, gain: float 
     strength = check_strength(strength)
     if strength in {0.0, 1.0}:
         return strength
-    # The largest float below 1 keeps strength < 1 apart from "no source" however large the gain.
-    return min(DIALS[dial](strength, gain), math.nextafter(1.0, 0.0))
+    # However small or large strength and gain are: some noise, but not only noise.
+    return min(max(DIALS[dial](strength, gain), LEAST), math.nextafter(1.0, 0.0))
 
 
 def strength_at(noise_fraction: float, dial: str = DEFAULT_DIAL, gain: float = 1.0) -> float:

@@ -8,7 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +90,16 @@ def test_numbers_are_the_measured_ones() -> None:
     }.items():
         line = next(line for line in README.splitlines() if row in line)
         assert re.search(rf"\| {re.escape(str(bench[key]))} (s|MB) \|", line), (row, bench[key])
-    assert f"On {dial['pairs']} held-out pictures" in README
+    assert f"On {dial['pairs']} style pairs" in README
+
+
+def test_the_committed_report_shows_the_dials_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    broken_promises: Callable[[Any], list[str]] = import_module("bench_dial").broken_promises
+    report = json.loads((ROOT / "docs/results/dial.json").read_text("utf-8"))
+    assert broken_promises(report) == []
+    report["dials"]["standard"][3]["structure"] = 0.1
+    assert len(broken_promises(report)) == 2
 
 
 def test_pictures_and_links_exist() -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partway import images
-from partway.denoiser import Array, Guidance, Rows, guide
+from partway.denoiser import Array, Rows, guide
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
+from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.residual import restore
 from partway.samplers import get_sampler
@@ -38,6 +39,11 @@ class Encoded:
 
     latents: Array
     round_trip: Array
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.latents.nbytes + self.round_trip.nbytes
 
 
 def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:

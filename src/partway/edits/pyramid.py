@@ -19,11 +19,12 @@ import numpy as np
 
 from partway import images
 from partway.color import matched, with_hues
-from partway.denoiser import Array, Guidance, Rows, Solver, guide
+from partway.denoiser import Array, Rows, Solver, guide
 from partway.edits.img2img import check_finite
 from partway.errors import InvalidRequest
 from partway.full_size import carry, enlarged
 from partway.geometry import Canvas, Extent
+from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.samplers import get_sampler
 from partway.schedule import Level, Schedule, get_spacing

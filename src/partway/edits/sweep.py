@@ -29,7 +29,7 @@ def parse_strengths(text: str) -> list[float]:
             values = _range(*(float(part) for part in text.split(":")))
         else:
             values = [float(part) for part in text.split(",") if part.strip()]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest(
             f"strengths are {text!r}, want FROM:TO:STEP or a list; try 0:1:0.1 or 0.2,0.45,0.7"
         ) from error

@@ -38,6 +38,10 @@ def profile(name: str, folder: Path | None) -> Profile:
     if folder is None:
         raise ModelError("the onnx family needs a folder")
     config = json.loads((folder / "config.json").read_text("utf-8"))
+    if config["prediction"] == "v" and config["path"] != "vp":
+        raise ModelError(f"{folder}: prediction v belongs to path vp, not to {config['path']}")
+    if config["prediction"] == "eps" and config.get("top", 1.0) >= 1.0:
+        raise ModelError(f"{folder}: prediction eps needs a top below 1, pure noise holds no x0")
     return Profile(
         name=name,
         family="onnx",
@@ -46,11 +50,11 @@ def profile(name: str, folder: Path | None) -> Profile:
             path=config["path"], lowest=config.get("lowest", 0.0), top=config.get("top", 1.0)
         ),
         prediction=config["prediction"],
-        native_size=config["native_size"],
+        native_size=int(config["native_size"]),
         stride=config["patch"] * config.get("latent_multiple", 1),
-        default_steps=config["default_steps"],
-        default_guidance=config["default_guidance"],
-        gain=config.get("gain", 1.0),
+        default_steps=int(config["default_steps"]),
+        default_guidance=float(config["default_guidance"]),
+        gain=float(config.get("gain", 1.0)),
         artwork_only=config.get("artwork_only", False),
         styles=tuple(config.get("styles", ())),
         config=config,

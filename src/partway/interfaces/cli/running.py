@@ -71,7 +71,7 @@ def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Fini
     """
     began = time.perf_counter()
     finished = Finished()
-    engine = Engine(cache_size=16)
+    engine = Engine()
     with interruptible() as cancel, report.progress() as progress:
         for chunk in _chunks(items):
             _run_chunk(items, chunk, engine, cancel, finished, progress, written)

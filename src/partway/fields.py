@@ -1,0 +1,52 @@
+"""One field of a request: brought to its own type, or refused with what was got."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from partway.errors import InvalidRequest
+
+T = TypeVar("T")
+
+
+def number(name: str, value: object) -> float:
+    """A real number as float; NumPy's count, booleans and text do not."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InvalidRequest(f"{name} is {value!r}, want a number")
+    return float(value)
+
+
+def whole(name: str, value: object) -> int:
+    """A whole number as int."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise InvalidRequest(f"{name} is {value!r}, want a whole number")
+    return int(value)
+
+
+def text(name: str, value: object) -> str:
+    """Text that can be written as UTF-8."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} is {value!r}, want text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{name} holds bytes that are no text: {value!r}") from error
+    return value
+
+
+def data(name: str, value: object) -> bytes:
+    """The bytes of a file."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise InvalidRequest(f"{name} is a {type(value).__name__}, want the bytes of an image file")
+    return bytes(value)
+
+
+def pair(name: str, value: Any, each: Callable[[str, object], T]) -> tuple[T, T]:
+    """Two values of one kind."""
+    try:
+        first, second = value
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"{name} is {value!r}, want two numbers") from error
+    return each(name, first), each(name, second)

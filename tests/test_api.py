@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partway import edit, sweep
+from partway.errors import UserError
+
+
+def test_edit_and_sweep(icon: Image.Image) -> None:
+    options: dict[str, Any] = {"model": "analytic", "steps": 3, "seed": 4}
+    one = edit(icon, "red", strength=0.5, **options)
+    many = sweep(icon, "red", (0.0, 0.5, 1.0), **options)
+    assert [result.plan.strength for result in many] == [0.0, 0.5, 1.0]
+    difference = np.asarray(one.image).astype(int) - np.asarray(many[1].image).astype(int)
+    assert np.abs(difference).max() <= 1
+    assert edit(None, "red", size=(9, 5), **options).image.size == (9, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"strenght": 0.5}, "unknown option 'strenght'.*did you mean 'strength'"),
+        ({"negative": "x"}, "did you mean 'negative_prompt'"),
+        ({"strength": "0.5"}, "want a number"),
+        ({"prompt": None}, "want text"),
+    ],
+)
+def test_bad_options_are_typed(options: dict[str, Any], says: str, icon: Image.Image) -> None:
+    with pytest.raises(UserError, match=says):
+        edit(icon, model="analytic", **options)
+
+
+@pytest.mark.parametrize("strengths", [0.5, [], ["a"], [2.0], None])
+def test_bad_strengths_are_typed(strengths: Any, icon: Image.Image) -> None:
+    with pytest.raises(UserError, match="strength"):
+        sweep(icon, "red", strengths, model="analytic")
+
+
+def test_missing_files_are_typed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        edit(tmp_path / "no.png", "red")
