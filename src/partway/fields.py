@@ -38,7 +38,7 @@ def text(name: str, value: object) -> str:
 
 def data(name: str, value: object) -> bytes:
     """The bytes of a file."""
-    if not isinstance(value, (bytes, bytearray, memoryview)):
+    if not isinstance(value, (bytes, bytearray)):
         raise InvalidRequest(f"{name} is a {type(value).__name__}, want the bytes of an image file")
     return bytes(value)
 
