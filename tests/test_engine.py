@@ -377,3 +377,9 @@ def test_threads_share_one_engine(icon: Image.Image) -> None:
     for thread in threads:
         thread.join()
     assert all(np.array_equal(got[i], expected[i]) for i in range(4))
+
+
+def test_much_enlarged_results_say_so(icon: Image.Image) -> None:
+    large = Engine().run(request(icon.resize((900, 600)), steps=1))
+    assert any("enlarged 12 times" in warning for warning in large.warnings)
+    assert Engine().run(request(icon, steps=1)).warnings == ()

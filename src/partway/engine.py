@@ -13,6 +13,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Mode: TypeAlias = Literal["exact", "shared"]
 Listener: TypeAlias = Callable[[Event], None]
 
+ENLARGED = 4  # times a result is scaled up before that is worth a note
 CACHE_BYTES = 512 * 2**20  # prompts, sources and their encodings remembered
 MANNER_BYTES = 50 * 2**20  # about what the patches of a style picture take at one scale
 
@@ -181,7 +183,8 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image = img2img.finish(family, latents, place, plan, picture, source)
-            return _result(image, request, plan, job, picture, family, mode, began)
+            result = _result(image, request, plan, job, picture, family, mode, began)
+            return replace(result, warnings=(*result.warnings, *_enlarged(profile, place)))
 
         def preview(estimate: Array) -> Image:
             with self._lock:
@@ -281,6 +284,15 @@ class Engine:
 def _identity(profile: Profile) -> tuple[str, str, str]:
     """What tells one checkpoint from another."""
     return (profile.family, profile.name, str(profile.folder))
+
+
+def _enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
+    """A note where the result is much larger than what the model draws."""
+    factor = max(place.source) / max(place.fitted)
+    if factor < ENLARGED:
+        return ()
+    side = profile.native_size
+    return (f"{profile.name} draws at {side} pixels: this result is enlarged {factor:.0f} times",)
 
 
 def _result(

@@ -83,7 +83,7 @@ def test_these_load_no_runtime(args: list[str], work: Path) -> None:
     [
         (["icon.png", "red", "-s", "1.2"], "error: strength is 1.2, allowed is 0 … 1"),
         (["icon.png", "red", "-s", "nan"], "error: strength is nan, allowed is 0 … 1"),
-        (["icon.png", "red", "-s", "much"], "'much' is not a valid float"),
+        (["icon.png", "red", "-s", "much"], "strength is 'much', want a number"),
         (["icon.png", "red", "--steps", "0"], "steps is 0, allowed is 1"),
         (["icon.png", "red", "--steps", "3", "--full-steps", "4"], "not both"),
         (["icon.png", "red", "--dial", "standart"], "did you mean 'standard'?"),
@@ -100,8 +100,12 @@ def test_these_load_no_runtime(args: list[str], work: Path) -> None:
         (["icon.png", "red", "--nonsense"], "No such option"),
         (["a red owl"], "'a red owl' is no file"),
         (["missing.png", "red"], "missing.png cannot be read"),
+        (["icn.png", "red"], "did you mean icon.png?"),
         (["swep", "icon.png"], "did you mean `partway sweep`?"),
         (["icon.png", "icon.png", "red"], "several sources need the prompt as an option"),
+        (["icon.png", "fox,", "3d"], 'needs quotes: partway icon.png "fox, 3d"'),
+        (["swep", "icon.png", "red"], "did you mean `partway sweep`?"),
+        (["icon.png", "red", "-s", "abc"], "strength is 'abc', want a number from 0"),
         (["-", "-"], "stdin can be read once"),
         (["icon.png", "@missing.txt"], "the prompt file 'missing.txt' cannot be read"),
         (["-s", "0.5"], "nothing to do"),
@@ -156,3 +160,9 @@ def test_unexpected_errors_show_a_traceback(run: Run, monkeypatch: pytest.Monkey
     monkeypatch.setattr("partway.settings.settings_file", broken)
     with pytest.raises(ZeroDivisionError):
         run("plan", "-s", "0.5")
+
+
+@pytest.mark.parametrize("written", ["0,3", "30%", " 0.3 "])
+def test_strength_as_people_write_it(written: str, run: Run, work: Path) -> None:
+    result = run("plan", "-s", written, "-m", "analytic", "--json")
+    assert run.lines(result)[0]["strength"] == 0.3

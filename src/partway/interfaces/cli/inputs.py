@@ -50,6 +50,7 @@ def split_arguments(
 ) -> tuple[list[str], str]:
     """Sources and prompt from positional words and -p: SOURCE PROMPT, or SOURCE … with -p."""
     sources, text = list(words), prompt
+    _check_first_word(sources)
     if text is None and len(sources) == 1 and not _may_be_source(sources[0]):
         raise InvalidRequest(
             f"{sources[0]!r} is no file. An edit is: partway SOURCE PROMPT; "
@@ -60,6 +61,12 @@ def split_arguments(
     if not several and len(sources) != 1:
         raise InvalidRequest(f"this takes one SOURCE and a PROMPT, got {len(sources)} sources")
     if prompt is None and len(sources) > 1:
+        if not _may_be_source(sources[1]):  # quotes forgotten round the prompt
+            meant = " ".join([*sources[1:], text or ""])
+            raise InvalidRequest(
+                f"{sources[1]!r} is no file; a prompt of several words needs quotes: "
+                f'partway {sources[0]} "{meant}"'
+            )
         raise InvalidRequest(
             f'several sources need the prompt as an option: partway {" ".join(sources)} -p "{text}"'
         )
@@ -68,6 +75,14 @@ def split_arguments(
     if sources.count(STDIN) + (text == STDIN) > 1:
         raise InvalidRequest("stdin can be read once: give one - only")
     return sources, read_prompt(text or "")
+
+
+def _check_first_word(words: Sequence[str]) -> None:
+    """InvalidRequest for a first word that is nearly a command and no file."""
+    if words and not _may_be_source(words[0]):
+        near = get_close_matches(words[0], COMMANDS, n=1, cutoff=0.75)
+        if near:
+            raise InvalidRequest(f"{words[0]!r} is no file: did you mean `partway {near[0]}`?")
 
 
 def _may_be_source(word: str) -> bool:
@@ -140,10 +155,18 @@ def _read(name: str) -> bytes:
     try:
         return images.read_bytes(name)
     except UnreadableImage as error:
-        near = get_close_matches(name, COMMANDS, n=1)
-        if near and not Path(name).exists():
-            raise UnreadableImage(f"{error}; did you mean `partway {near[0]}`?") from error
+        near = [] if _exists(name) else get_close_matches(name, _beside(name), n=1)
+        if near:
+            raise UnreadableImage(f"{error}; did you mean {near[0]}?") from error
         raise
+
+
+def _beside(name: str) -> list[str]:
+    """The files of the folder that a name points into."""
+    try:
+        return [str(path) for path in Path(name).parent.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def slug(prompt: str) -> str:

@@ -246,12 +246,34 @@ def output_options(function: F) -> F:
     )
 
 
+class Strength(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
+    """A strength as people write it: 0.45, 0,45 or 45%."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; its range is the request's to check."""
+        del param, ctx
+        if isinstance(value, float):
+            return value
+        text = str(value).strip().replace(",", ".")
+        try:
+            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"strength is {value!r}, want a number from 0 (keeps the source) to 1 (ignores "
+                "it); try --strength 0.45"
+            ) from error
+
+
 def strength_option(function: F) -> F:
     """--strength, the dial."""
     return click.option(
         "-s",
         "--strength",
-        type=float,
+        type=Strength(),
         help=f"0 keeps the source, 1 ignores it. [default: {DEFAULT_STRENGTH}]",
     )(function)
 
