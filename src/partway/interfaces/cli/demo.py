@@ -69,7 +69,7 @@ def command(*, output: str, model: str, quiet: bool) -> None:
         own.write(folder / f"{name}.png", data)
     finished = run_items(items, report, written)
     errors = [(items[index].name, error) for index, error in finished.errors.items()]
-    raise_errors(errors, len(finished.results), len(items), report)
+    raise_errors(errors, finished.made, len(items), report)
     width = len(DEFAULT_SWEEP)
     series = [
         Series(

@@ -108,9 +108,11 @@ def command(
         for draft, item in zip(drafts, items, strict=True):
             _say_what_would_be(draft, item, report)
     elif items:
-        finished = run_items(items, report, lambda i, p, r: report.picture(i.name, p, r))
+        finished = run_items(
+            items, report, lambda i, p, r: report.picture(i.name, p, r), keep=False
+        )
         errors += [(items[index].name, error) for index, error in finished.errors.items()]
-        written = len(finished.results)
+        written = finished.made
         for path in finished.paths.values() if show else ():
             click.launch(str(path))
     raise_errors(errors, written, max(len(names), 1) * len(every_seed), report)

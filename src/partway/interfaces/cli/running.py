@@ -45,6 +45,7 @@ class Item:
 class Finished:
     """What became of the items, by position."""
 
+    made: int = 0
     results: dict[int, EditResult] = field(default_factory=dict[int, "EditResult"])
     paths: dict[int, Path] = field(default_factory=dict[int, "Path"])
     errors: dict[int, PartwayError] = field(default_factory=dict[int, PartwayError])
@@ -63,10 +64,13 @@ class SomeFailed(PartwayError):
         self.exit_code = exit_code
 
 
-def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Finished:
+def run_items(
+    items: Sequence[Item], report: Reporter, written: Written, *, keep: bool = True
+) -> Finished:
     """Make all pictures and write each as soon as it is finished.
 
-    One picture runs alone (exact mode), several share network calls. `written` hears of each.
+    One picture runs alone (exact mode), several share network calls. `written` hears of each;
+    without `keep` its pixels are let go then, so that a long list needs no more memory.
     Raises Cancelled after Ctrl-C; what is written by then is whole and stays.
     """
     began = time.perf_counter()
@@ -74,11 +78,11 @@ def run_items(items: Sequence[Item], report: Reporter, written: Written) -> Fini
     engine = Engine()
     with interruptible() as cancel, report.progress() as progress:
         for chunk in _chunks(items):
-            _run_chunk(items, chunk, engine, cancel, finished, progress, written)
-            if cancel.is_set() and len(finished.results) + len(finished.errors) < len(items):
-                done = f"{len(finished.results)} of {len(items)} pictures finished"
+            _run_chunk(items, chunk, engine, cancel, finished, progress, written, keep=keep)
+            if cancel.is_set() and finished.made + len(finished.errors) < len(items):
+                done = f"{finished.made} of {len(items)} pictures finished"
                 raise Cancelled(f"interrupted: {done}, nothing half-written")
-    report.together(len(finished.results), time.perf_counter() - began)
+    report.together(finished.made, time.perf_counter() - began)
     return finished
 
 
@@ -90,13 +94,16 @@ def _run_chunk(
     finished: Finished,
     progress: Callable[[Event], None],
     written: Written,
+    *,
+    keep: bool,
 ) -> None:
     """One run of the engine."""
 
     def listen(event: Event) -> None:
         progress(event)
         if isinstance(event, Done):
-            _write(items[chunk[event.index]], chunk[event.index], event.result, finished, written)
+            index = chunk[event.index]
+            _write(items[index], index, event.result, finished, written, keep=keep)
         elif isinstance(event, Failed):
             finished.errors[chunk[event.index]] = event.error
 
@@ -106,7 +113,13 @@ def _run_chunk(
 
 
 def _write(
-    item: Item, index: int, result: EditResult, finished: Finished, written: Written
+    item: Item,
+    index: int,
+    result: EditResult,
+    finished: Finished,
+    written: Written,
+    *,
+    keep: bool,
 ) -> None:
     """Write one finished picture; a failure is that picture's own."""
     path: Path | None = None
@@ -119,7 +132,9 @@ def _write(
         except OSError as error:
             finished.errors[index] = InvalidRequest(f"stdout cannot be written: {error.strerror}")
             return
-    finished.results[index] = result
+    finished.made += 1
+    if keep:
+        finished.results[index] = result
     if path is not None:
         finished.paths[index] = path
     written(item, path, result)

@@ -128,7 +128,7 @@ def command(
         lambda item, path, result: None if sheet_only else quietly.picture(item.name, path, result),
     )
     errors = [(items[index].name, error) for index, error in finished.errors.items()]
-    raise_errors(errors, len(finished.results), len(items), report)
+    raise_errors(errors, finished.made, len(items), report)
     series = [
         Series(
             text or ", ".join(styles),
