@@ -105,3 +105,10 @@ def test_the_committed_report_shows_the_dials_promises(monkeypatch: pytest.Monke
 def test_pictures_and_links_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_attributions_travel_with_the_weights() -> None:
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    assert (PACKAGE / "models/pocket/NOTICE").read_text("utf-8") == notice
+    for owner in ("Microsoft", "Google", "Twitter", "EmojiOne", "Mozilla", "CC BY 4.0"):
+        assert owner in notice
