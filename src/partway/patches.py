@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WINDOW = 0.22  # deviation of the Gaussian that patches are blended with, of their side
 COMPONENTS = 32  # principal components of the texture that patches are compared in
 SAMPLE = 700  # patches the components are fitted on
-ITERATIONS = 3
+ITERATIONS = 2
 CHUNK = 1024  # queries compared at a time: bounds memory at CHUNK × keys float32
 
 
@@ -90,16 +90,15 @@ class Keys:
 
     def split(self, patches: Array) -> tuple[Array, Array]:
         """Texture (n, 3 P²) and plain part (n, 3 m) of patches."""
-        channels = patches.reshape(len(patches), 3, -1)
+        channels = patches.reshape(-1, self.cosines.shape[1])  # 2-D: one product, not one per patch
         plain = channels @ self.cosines.T
         texture = channels - plain @ self.cosines
         return texture.reshape(len(patches), -1), plain.reshape(len(patches), -1)
 
     def join(self, texture: Array, plain: Array) -> Array:
         """Patches (n, 3 P²) of texture and plain part."""
-        channels = texture.reshape(len(texture), 3, -1)
-        channels = channels + plain.reshape(len(plain), 3, -1) @ self.cosines
-        return channels.reshape(len(texture), -1)
+        flat = plain.reshape(-1, len(self.cosines)) @ self.cosines
+        return texture + flat.reshape(texture.shape)
 
     def nearest(
         self, texture: Array, plain: Array, weight: Array, scale: float
@@ -147,10 +146,16 @@ def keys_of(pictures: list[Array], side: int, count: int, cosine_count: int) -> 
 def _components(texture: Array) -> Array:
     """Orthonormal basis (3 P², K) of about the strongest components of textures, not centred.
 
-    Randomised subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) on a sample.
+    Randomised subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) on a sample. The
+    small Gram matrix orthogonalises: a tall QR takes longer than all the rest on busy cores. Where
+    textures have fewer components, the rest of the basis is about zero.
     """
     sample = texture[:: max(len(texture) // SAMPLE, 1)][:SAMPLE]
     basis = Noise(0, (sample.shape[1], min(COMPONENTS, *sample.shape)))()
     for _ in range(ITERATIONS):
-        basis = np.linalg.qr(sample.T @ (sample @ basis) + 1e-6 * basis)[0]
+        basis = sample.T @ (sample @ basis)
+        basis /= max(float(np.abs(basis).max()), 1e-20)
+        values, vectors = np.linalg.eigh((basis.T @ basis).astype(np.float64))
+        scale = np.sqrt(np.maximum(values, 1e-8 * max(float(values[-1]), 1e-20)))
+        basis = (basis @ (vectors / scale)).astype(np.float32)
     return np.ascontiguousarray(basis, dtype=np.float32)
