@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from partway import batcher
 from partway.choosing import choose_model
+from partway.denoiser import Array, Row, Rows
 from partway.edits import pyramid
 from partway.engine import Engine, plan_request
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnreadableImage
 from partway.events import Done, Preview, Started, Step
-from partway.families import profile_of
+from partway.families import load_family, profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
+from partway.schedule import Level
 from partway.styles import style_file
 
 QUICK = 3  # steps of a full run: enough for what these tests look at
@@ -97,6 +100,27 @@ def test_run_beside_others_it_gives_the_same_picture(
     beside = engine.run_many([ask(strength=0.9), ask(strength=0.4), ask(size=None, strength=0.6)])
     assert not isinstance(beside[1], PartwayError)
     assert np.abs(pixels(beside[1].image).astype(int) - alone).max() <= 1
+
+
+def test_rows_of_two_shapes_never_share_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[tuple[int, ...]]] = []
+
+    def answer(network: object, rows: Sequence[Row]) -> list[Array]:
+        asked.append({row.x.shape for row in rows})
+        return [row.x for row in rows]
+
+    def rows(side: int) -> Rows:
+        x = np.zeros((3, side, side), np.float32)
+        return (yield [Row(x, Level(0.5, 0.5), None)])[0]
+
+    monkeypatch.setattr(batcher, "denoise", answer)
+    serving = batcher.Batcher()
+    network = load_family(profile_of("exemplar"))
+    for index, side in enumerate((8, 9, 8)):
+        serving.add(batcher.Job(index, "one key", network, rows(side)))
+    while len(serving):
+        serving.step()
+    assert asked == [{(3, 8, 8)}, {(3, 9, 9)}]
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m"])
