@@ -292,3 +292,19 @@ def test_names_as_long_as_the_file_system_allows(icon: Image.Image, tmp_path: Pa
     path = tmp_path / ("n" * 250 + ".png")
     images.save(icon, path)
     assert path.exists()
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
+def test_files_carry_what_they_are_given(format_name: str, icon: Image.Image) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "an artist"
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    carried = images.Carried(exif=exif.tobytes(), xmp=packet, dpi=(300, 300), text={"a": "é"})
+    again = Image.open(io.BytesIO(images.encode(icon, format_name, carried)))
+    assert again.getexif()[0x013B] == "an artist"
+    found = again.info["XML:com.adobe.xmp"] if format_name == "PNG" else again.info["xmp"]
+    assert found in {packet, packet.decode()}
+    if format_name == "PNG":
+        assert again.info["a"] == "é"
+    if format_name != "WEBP":
+        assert round(again.info["dpi"][0]) == 300

@@ -14,13 +14,15 @@ import os
 import secrets
 import struct
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from partway.errors import InvalidRequest, OutputExists, UnreadableImage
 from partway.geometry import Canvas, Extent
@@ -80,6 +82,26 @@ class Picture:
     def extent(self) -> Extent:
         """Width and height."""
         return Extent(*self.image.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """What an image file carries beside its pixels.
+
+    icc    colour profile the pixels are in
+    exif   EXIF block; xmp: XMP packet, UTF-8
+    dpi    resolution, (horizontal, vertical)
+    text   keyword → text: PNG's text chunks; other formats have no place for it
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+NOTHING = Carried()
 
 
 def read_bytes(source: ImageLike) -> bytes:
@@ -259,8 +281,8 @@ def format_for(path: Path) -> str:
     return SUFFIXES[path.suffix.lower()]
 
 
-def encode(image: Image.Image, format_name: str) -> bytes:
-    """The bytes of an image file.
+def encode(image: Image.Image, format_name: str, carried: Carried = NOTHING) -> bytes:
+    """The bytes of an image file, with what it carries beside its pixels.
 
     A mode the format cannot hold becomes RGB, or RGBA where it is transparent; formats without
     alpha get the picture on white. InvalidRequest where the format cannot hold that size.
@@ -272,8 +294,9 @@ def encode(image: Image.Image, format_name: str) -> bytes:
             image = _eight_bit(image)
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     stream = io.BytesIO()
+    options = SAVE_OPTIONS.get(format_name, {}) | _extras(format_name, carried)
     try:
-        image.save(stream, format_name, **SAVE_OPTIONS.get(format_name, {}))
+        image.save(stream, format_name, **options)
     except (OSError, ValueError) as error:
         raise InvalidRequest(
             f"{image.width}×{image.height} cannot be written as {format_name} ({error}): try .png"
@@ -281,7 +304,30 @@ def encode(image: Image.Image, format_name: str) -> bytes:
     return stream.getvalue()
 
 
-def save(image: Image.Image, path: Path, *, overwrite: bool = False) -> None:
+def _extras(format_name: str, carried: Carried) -> dict[str, Any]:
+    """What a file carries, as Pillow's options of its format."""
+    options: dict[str, Any] = {}
+    if carried.icc is not None:
+        options["icc_profile"] = carried.icc
+    if carried.exif is not None:
+        options["exif"] = carried.exif
+    if carried.dpi is not None:
+        options["dpi"] = carried.dpi
+    if format_name == "PNG":  # has chunks of its own for text, and no option for XMP
+        chunks = PngInfo()
+        for key, value in carried.text.items():
+            chunks.add_itxt(key, value)
+        if carried.xmp is not None:
+            chunks.add_itxt("XML:com.adobe.xmp", carried.xmp.decode("utf-8"))
+        options["pnginfo"] = chunks
+    elif carried.xmp is not None and format_name in {"JPEG", "WEBP", "AVIF"}:
+        options["xmp"] = carried.xmp
+    return options
+
+
+def save(
+    image: Image.Image, path: Path, *, overwrite: bool = False, carried: Carried = NOTHING
+) -> None:
     """Write an image so that the file is either whole or not there.
 
     OutputExists where the file exists and `overwrite` is not set; InvalidRequest where the
@@ -290,7 +336,7 @@ def save(image: Image.Image, path: Path, *, overwrite: bool = False) -> None:
     format_name = format_for(path)
     if path.exists() and not overwrite:
         raise OutputExists(f"{path} exists: choose another name or add --force")
-    write_whole(encode(image, format_name), path, overwrite=overwrite)
+    write_whole(encode(image, format_name, carried), path, overwrite=overwrite)
 
 
 def write_whole(data: bytes, path: Path, *, overwrite: bool = False) -> None:
