@@ -29,7 +29,8 @@ from partway.engine import Engine
 from partway.families import profile_of
 from partway.fidelity import kept
 from partway.images import read_bytes, rgb_of
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from partway.strength import DIALS, start_noise_fraction
 from pictures import PAIRS, on
 

@@ -20,7 +20,8 @@ from partway.errors import Cancelled, ModelError, NonFinite, PartwayError, Unkno
 from partway.events import Done, Event, Failed, Preview, Queued, Started, Step, WasCancelled
 from partway.families.analytic import PROFILE, Analytic
 from partway.images import read_bytes
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from partway.schedule import Level
 
 

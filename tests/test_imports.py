@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",
      "models", "examples", "styles", "full_size"},
     {"edits", "choosing"},
+    {"result"},
     {"run"},
     {"engine"},
     {"api", "advice", "settings"},

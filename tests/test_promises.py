@@ -13,7 +13,8 @@ from PIL import Image
 
 from partway.engine import Engine
 from partway.images import read_bytes
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 
 PAIRS = Path(os.environ.get("PARTWAY_PAIRS", "../shared/pocket-v0/pairs"))
 

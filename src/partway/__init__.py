@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from partway.errors import PartwayError, UserError
     from partway.fidelity import Kept
     from partway.plan import Plan, plan_edit
-    from partway.request import EditRequest, EditResult
+    from partway.request import EditRequest
+    from partway.result import EditResult
     from partway.schedule import Level, Schedule
     from partway.strength import start_noise_fraction
 
@@ -25,7 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "EditRequest": "partway.request",
-    "EditResult": "partway.request",
+    "EditResult": "partway.result",
     "Engine": "partway.engine",
     "Kept": "partway.fidelity",
     "Level": "partway.schedule",

@@ -11,7 +11,8 @@ from partway.engine import Engine
 from partway.errors import InvalidRequest, PartwayError, UnknownName
 from partway.fields import number
 from partway.images import ImageLike, read_bytes
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

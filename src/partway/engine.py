@@ -33,7 +33,8 @@ from partway.geometry import Canvas
 from partway.guidance import Guidance
 from partway.images import Picture
 from partway.plan import Plan, plan_edit
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from partway.run import Run, Task
 from partway.samplers import get_sampler
 from partway.schedule import get_spacing

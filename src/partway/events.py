@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from partway.errors import PartwayError
     from partway.plan import Plan
-    from partway.request import EditResult
+    from partway.result import EditResult
     from partway.schedule import Level
 
 

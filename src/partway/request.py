@@ -7,21 +7,16 @@ sampler, the model and its defaults) is resolved by the engine.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from partway.errors import InvalidRequest, UnknownName
 from partway.fields import data, number, pair, text, whole
 from partway.geometry import Extent
 from partway.guidance import Guidance
 from partway.noise import check_seed
-from partway.plan import Plan, check_steps
+from partway.plan import check_steps
 from partway.schedule import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_strength
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from partway.fidelity import Kept
 
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
@@ -150,30 +145,3 @@ class EditRequest:
     def with_(self, **changes: Any) -> EditRequest:
         """A copy with some fields changed, validated again."""
         return replace(self, **changes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditResult:
-    """A finished picture and how it came about.
-
-    image        at the source's size; the source itself (own mode, own pixels) at strength 0
-    plan         start level and steps
-    evaluations  network calls this picture took, a guided pair counting once
-    kept         how much of the source is left; None for text-to-image
-    seconds      from taking up the job to the finished picture
-    model        name of the checkpoint; None if none was loaded
-    precision    of the denoising network, "none" if none ran
-    mode         "exact" or "shared" batching
-    warnings     notes for the person who asked
-    """
-
-    image: Image
-    request: EditRequest
-    plan: Plan
-    evaluations: int
-    kept: Kept | None
-    seconds: float
-    model: str | None
-    precision: str
-    mode: str
-    warnings: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from partway.batcher import Batcher, Broken, Finished, Job, Outcome
 from partway.errors import NonFinite, PartwayError, as_typed
 from partway.events import Done, Event, Failed, Preview, Queued, Started, Step, WasCancelled
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 
 if TYPE_CHECKING:
     from PIL.Image import Image

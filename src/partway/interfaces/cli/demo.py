@@ -24,7 +24,7 @@ from partway.interfaces.cli.sweep import Series, sheet_of
 from partway.request import EditRequest
 
 if TYPE_CHECKING:
-    from partway.request import EditResult
+    from partway.result import EditResult
 
 SHEET = "sheet.png"
 MANIFEST = ".partway-demo.json"  # names and SHA-256 of the files the demo wrote

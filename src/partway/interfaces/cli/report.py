@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from partway.errors import PartwayError
     from partway.plan import Plan
-    from partway.request import EditResult
+    from partway.result import EditResult
 
 
 class Reporter:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from partway.geometry import Extent
     from partway.interfaces.cli.outputs import Target
     from partway.interfaces.cli.report import Reporter
-    from partway.request import EditRequest, EditResult
+    from partway.request import EditRequest
+    from partway.result import EditResult
 
 # Sources of one shared run, in pixels all together: bounds memory where many large photographs
 # are edited by one command.

@@ -30,7 +30,7 @@ from partway.sheet import Cell, Row, contact_sheet, kept_label, value_label
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from partway.request import EditResult
+    from partway.result import EditResult
 
 FOOTER = f"denoising strength: 0 keeps the source, 1 ignores it · partway {__version__}"
 
