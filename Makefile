@@ -6,7 +6,9 @@ DEMO := .venv-demo/bin
 DEV := .venv/bin
 PIP_FLAGS := -q --disable-pip-version-check
 
-.PHONY: demo test test-full check bench bench-dial clean help
+TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
+
+.PHONY: demo test test-full check bench bench-dial eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +35,20 @@ bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, mem
 
 bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/
 	$(DEV)/python benchmarks/bench_dial.py
+
+eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
+	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket
+
+$(TRAINING)/runs/judge.pt: | $(TRAINING)/data/codec.npz
+	cd training/pocket && $(TRAINING)/venv/bin/python classifier.py
+
+$(TRAINING)/data/codec.npz: | $(TRAINING)/venv/.done
+	cd training/pocket && for step in data captions codec; do $(TRAINING)/venv/bin/python $$step.py || exit 1; done
+
+$(TRAINING)/venv/.done: training/pocket/requirements.txt
+	$(PYTHON) -m venv $(TRAINING)/venv
+	$(TRAINING)/venv/bin/python -m pip install $(PIP_FLAGS) -r $< -e .
+	@touch $@
 
 .venv-demo/.done: pyproject.toml
 	$(PYTHON) -m venv .venv-demo

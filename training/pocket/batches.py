@@ -31,7 +31,7 @@ from codec import Codec
 from data import COLOURS, held_out
 from paths import DATA
 
-CROSSED = 0.4
+CROSSED = 0.6
 """Share of samples that cross styles where their subject allows it."""
 LOWEST_START = 0.38
 """Below this noise fraction the picture itself should survive: no crossing starts there."""

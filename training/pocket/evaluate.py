@@ -1,30 +1,44 @@
-"""Measure an exported folder on held-out artwork, and draw the page that a person looks at.
+"""Measure pocket on held-out artwork through the engine itself; `make eval-pocket`.
 
-    python evaluate.py FOLDER --out results.json --sheet sheet.png [--pairs 64] [--steps 16]
+    python evaluate.py MODEL --name pocket [--pairs 120] [--prompts 500]
 
-Restyle: a picture in style A becomes the prompt's style B, at several start levels (noise
-fractions). Counted: does the judge (classifier.py) see style B, and the subject among its first
-five; how much structure is kept (correlation of luma gradients at 64 px) and how far colours are
-(RMS of 16 x 16 block means) from source and true target. Text to image: the same from pure noise.
+MODEL is a folder, or the name of an embedded model. Results: docs/results/NAME.json. Pictures:
+docs/images/NAME-sheet.png and NAME-text.png. Everything follows from fixed seeds.
+
+Restyle   a picture in style A, the prompt `name, style B`, strengths 0.2 … 0.8 of the dial
+          `standard`; the true picture in style B was never trained on. How far the result is from
+          it, and what the judge (classifier.py) sees. Distance: RMS of 16 x 16 block means at
+          native size, colours in [-1, 1].
+Text      500 prompts; what the judge sees, and how far the nearest training picture is.
+Codec     encoder, then decoder, on held-out pictures.
 """
 
 import argparse
 import json
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from partway.engine import Engine
+from partway.families import load_family, profile_of
+from partway.fidelity import kept
+from partway.images import read_bytes
+from partway.request import EditRequest, EditResult
 from PIL import Image
 
 from captions import load_index
 from classifier import STYLES, accuracy, load_judge
 from data import held_out, on_white
-from paths import DATA, SPLIT
-from sampling import Exported
+from measures import contact, distance, nearest, shrink, spread, ssim
+from paths import DATA, HERE, SPLIT
 from subjects import squash
 
-LEVELS = (0.3, 0.45, 0.58, 0.62, 0.7, 0.8, 0.9)
+STRENGTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+DOCS = HERE.parent.parent / "docs"
+GROUP = 8
+"""Requests that share one run: more need more memory and are not faster."""
 
 
 def pairs_of(records: list[dict], seed: int) -> list[tuple[int, int]]:
@@ -45,125 +59,171 @@ def pairs_of(records: list[dict], seed: int) -> list[tuple[int, int]]:
     return [pairs[k] for k in rng.permutation(len(pairs))]
 
 
-def load(indices: list[int], side: int) -> np.ndarray:
-    """(B, 3, side, side) in [-1, 1] on white."""
+def load(indices: list[int]) -> np.ndarray:
+    """(B, 256, 256, 3) uint8 on white."""
     pictures = np.load(DATA / "pictures256.npy", mmap_mode="r")
-    return resize(on_white(pictures[indices]).transpose(0, 3, 1, 2) * 2 - 1, side)
+    return np.stack([(on_white(pictures[i]) * 255).round().astype(np.uint8) for i in indices])
 
 
-def resize(images: np.ndarray, side: int) -> np.ndarray:
-    """Block means down, or repeated pixels up."""
-    factor = images.shape[-1] / side
-    if factor > 1:
-        n, c = images.shape[:2]
-        f = int(factor)
-        return images.reshape(n, c, side, f, side, f).mean(axis=(3, 5))
-    return images.repeat(int(1 / factor), -1).repeat(int(1 / factor), -2)
+def prompt_of(record: dict) -> str:
+    return f"{record['name']}, {record['style']}"
 
 
-def structure(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlation of luma gradients at 64 px, one number a picture."""
-    slopes = []
-    for images in (a, b):
-        luma = resize(images, 64).mean(1)
-        slope = np.stack(np.gradient(luma, axis=(1, 2)), 1).reshape(len(images), -1)
-        slopes.append(slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 1e-6))
-    return (slopes[0] * slopes[1]).sum(1)
+def render(engine: Engine, requests: list[EditRequest], title: str) -> np.ndarray:
+    """(B, 256, 256, 3) uint8, in order."""
+    made: list[np.ndarray] = []
+    for outcome in outcomes(engine, requests):
+        made.append(np.asarray(outcome.image.convert("RGB")))
+        print(f"\r{title}: {len(made)} of {len(requests)}", end="", flush=True)
+    print()
+    return np.stack(made)
 
 
-def colour(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """RMS difference of 16 x 16 block means, one number a picture."""
-    return np.sqrt(((resize(a, 16) - resize(b, 16)) ** 2).mean(axis=(1, 2, 3)))
+def outcomes(engine: Engine, requests: list[EditRequest]) -> Iterator[EditResult]:
+    for k in range(0, len(requests), GROUP):
+        for outcome in engine.run_many(requests[k : k + GROUP]):
+            if not isinstance(outcome, EditResult):
+                raise outcome
+            yield outcome
 
 
-def judged(judge, images: np.ndarray, records: list[dict]) -> dict:
-    """The judge's hits on generated pictures."""
+def judged(judge: Any, images: np.ndarray, records: list[dict]) -> dict[str, float]:
+    """The judge's hits: style, subject first, subject among the first five."""
     place = {name: i for i, name in enumerate(judge.subjects)}
     style = np.array([STYLES.index(r["style"]) for r in records])
     subject = np.array([place.get(r["subject"], -1) for r in records])
-    return accuracy(judge, torch.tensor(resize(images, 64)).float(), style, subject)
+    return accuracy(judge, torch.from_numpy(shrink(images, 64)), style, subject)
 
 
-def restyle(
-    model: Exported, judge, pairs: list[tuple[int, int]], records: list[dict], steps: int
-) -> list[dict]:
-    """One row a start level."""
-    sources, targets = ([p[k] for p in pairs] for k in (0, 1))
-    source, target = (load(i, model.native) for i in (sources, targets))
-    prompts = [f"{records[i]['name']}, {records[i]['style']}" for i in targets]
-    wanted = [records[i] for i in targets]
-    rows = [
-        {"level": "true target"} | judged(judge, target, wanted),
-        {"level": 0.0} | judged(judge, source, wanted),
+def restyle(engine: Engine, model: str, judge: Any, pairs: list, records: list[dict]) -> dict:
+    """A row for the true pictures, one for the sources, one for every strength."""
+    source, target = load([a for a, _ in pairs]), load([b for _, b in pairs])
+    wanted = [records[b] for _, b in pairs]
+    rows = {}
+    for strength in STRENGTHS:
+        requests = [
+            EditRequest(
+                prompt=prompt_of(r), source=read_bytes(picture), strength=strength,
+                seed=index, model=model,
+            )
+            for (_, index), r, picture in zip(pairs, wanted, source, strict=True)
+        ]  # fmt: skip
+        made = render(engine, requests, f"strength {strength}")
+        scores = [kept(a, b) for a, b in zip(source, made, strict=True)]
+        rows[f"{strength}"] = judged(judge, made, wanted) | {
+            "to_target": distance(made, target),
+            "structure_kept": round(float(np.mean([s.structure for s in scores])), 4),
+        }
+    return {
+        "pairs": len(pairs),
+        "true": judged(judge, target, wanted),
+        "source": judged(judge, source, wanted) | {"to_target": distance(source, target)},
+        "strengths": rows,
+    }
+
+
+def texts(
+    engine: Engine, model: str, judge: Any, records: list[dict], count: int
+) -> tuple[dict, np.ndarray]:
+    """Text to image: random known subjects in random styles, and what nearness means."""
+    rng, held = np.random.default_rng(3), held_out(records)
+    known = {name: r for r in records if (name := r["subject"]) in set(judge.subjects)}
+    names = sorted(known)
+    chosen = [
+        known[names[int(rng.integers(len(names)))]] | {"style": str(rng.choice(STYLES))}
+        for _ in range(count)
     ]
-    for level in (*LEVELS, 1.0):
-        made = []
-        for k in range(0, len(pairs), 16):
-            part = slice(k, k + 16)
-            seeds = [1000 + i for i in targets[part]]
-            latents = model.edit(model.encode(source[part]), prompts[part], level, steps, seeds)
-            made.append(model.decode(latents))
-        images = np.concatenate(made)
-        rows.append({
-            "level": level, **judged(judge, images, wanted),
-            "structure_kept": round(float(structure(images, source).mean()), 3),
-            "structure_with_target": round(float(structure(images, target).mean()), 3),
-            "colour_to_source": round(float(colour(images, source).mean()), 3),
-            "colour_to_target": round(float(colour(images, target).mean()), 3),
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
-    return rows
+    requests = [EditRequest(prompt=prompt_of(r), seed=k, model=model) for k, r in enumerate(chosen)]
+    made = render(engine, requests, "text to image")
+    small = np.load(DATA / "pictures128.npy", mmap_mode="r")
+    trained = np.flatnonzero(~held)
+    library = np.concatenate([
+        shrink((on_white(small[part]) * 255).astype(np.uint8), 32).reshape(len(part), -1)
+        for part in np.array_split(trained, 40)
+    ])  # fmt: skip
+    real = load(list(rng.choice(np.flatnonzero(held), 200, replace=False)))
+    report = {
+        "prompts": count,
+        **judged(judge, made, chosen),
+        "to_nearest_training_picture": spread(nearest(made, library)),
+        "real_held_out_to_nearest": spread(nearest(real, library)),
+    }
+    return report, made
 
 
-def sheet(
-    model: Exported, pairs: list[tuple[int, int]], records: list[dict], steps: int
-) -> Image.Image:
-    """Source, one column a level, true target; one row a pair."""
-    sources, targets = ([p[k] for p in pairs] for k in (0, 1))
-    prompts = [f"{records[i]['name']}, {records[i]['style']}" for i in targets]
-    source = load(sources, model.native)
-    columns = [source]
-    for level in (*LEVELS, 1.0):
-        latents = model.edit(model.encode(source), prompts, level, steps, [7 + i for i in targets])
-        columns.append(model.decode(latents))
-    columns.append(load(targets, model.native))
-    page = (
-        np.concatenate(columns, axis=3)
-        .transpose(0, 2, 3, 1)
-        .reshape(-1, len(columns) * model.native, 3)
+def codec(model: str, indices: list[int]) -> dict[str, dict[str, float]]:
+    """PSNR and SSIM of decoder(encoder(picture)), at native size and at 128 px."""
+    family = load_family(profile_of(model), "fp32")
+    native = family.profile.native_size
+    results: dict[str, list] = {}
+    for picture in load(indices):
+        true = shrink(picture[None], native)[0]
+        made = family.decode(family.encode(true)).clip(-1, 1)
+        for side in {native, 128}:
+            f = native // side
+            a, b = (
+                x.reshape(3, side, f, side, f).mean(axis=(2, 4)).transpose(1, 2, 0)
+                for x in (made, true)
+            )
+            error = max(float(((a - b) ** 2).mean()), 1e-8)
+            results.setdefault(f"{side} px", []).append((10 * np.log10(4 / error), ssim(a, b)))
+    means = {side: np.mean(rows, axis=0) for side, rows in results.items()}
+    return {
+        side: {"psnr": round(float(m[0]), 2), "ssim": round(float(m[1]), 4)}
+        for side, m in sorted(means.items())
+    }
+
+
+def sheet(engine: Engine, model: str, pairs: list, records: list[dict]) -> Image.Image:
+    """Source, one column a strength, true target; one row a pair."""
+    source, target = load([a for a, _ in pairs]), load([b for _, b in pairs])
+    requests = [
+        EditRequest(
+            prompt=prompt_of(records[b]), source=read_bytes(picture), strength=strength,
+            seed=7, model=model,
+        )
+        for (_, b), picture in zip(pairs, source, strict=True) for strength in STRENGTHS
+    ]  # fmt: skip
+    made = render(engine, requests, "sheet").reshape(len(pairs), len(STRENGTHS), *source.shape[1:])
+    return contact(np.concatenate([source[:, None], made, target[:, None]], axis=1), 160)
+
+
+def measure(options: argparse.Namespace) -> dict:
+    """Everything, as one record."""
+    records, engine, begin = load_index(), Engine(), time.monotonic()
+    pairs, judge = pairs_of(records, 0), load_judge()
+    images = DOCS / "images"
+    sheet(engine, options.model, pairs[-8:], records).save(
+        images / f"{options.name}-sheet.png", optimize=True
     )
-    return Image.fromarray(((page + 1) * 127.5).round().astype(np.uint8))
+    held = np.flatnonzero(held_out(records))
+    report: dict[str, Any] = {
+        "model": options.name,
+        "gain": profile_of(options.model).gain,
+        "judge_on_real_held_out": judged(judge, load(list(held)), [records[i] for i in held]),
+        "codec": codec(options.model, list(held[:: max(1, len(held) // 150)])),
+        "restyle": restyle(engine, options.model, judge, pairs[: options.pairs], records),
+    }
+    text, made = texts(engine, options.model, judge, records, options.prompts)
+    contact(made[: len(made) // 12 * 12][:48].reshape(-1, 12, *made.shape[1:]), 110).save(
+        images / f"{options.name}-text.png", optimize=True
+    )
+    return report | {"text_to_image": text, "minutes": round((time.monotonic() - begin) / 60, 1)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--sheet", type=Path)
-    parser.add_argument("--pairs", type=int, default=64)
-    parser.add_argument("--rows", type=int, default=10, help="rows of the sheet")
-    parser.add_argument("--steps", type=int, default=16)
-    arguments = parser.parse_args()
-    model, records = Exported(arguments.folder), load_index()
-    pairs = pairs_of(records, 0)
-    if arguments.sheet:
-        sheet(model, pairs[: arguments.rows], records, arguments.steps).save(arguments.sheet)
-    if not arguments.out:
-        return
-    judge, begin = load_judge(), time.monotonic()
-    held = np.flatnonzero(held_out(records))
-    rows = restyle(model, judge, pairs[: arguments.pairs], records, arguments.steps)
-    ruler = judged(judge, load(list(held), 64), [records[i] for i in held])
-    report = {
-        "trained_images": model.config.get("trained_images"),
-        "judge_on_real": ruler,
-        "restyle": rows,
-    }
-    report |= {"pairs": len(pairs[: arguments.pairs]), "steps": arguments.steps}
-    report["seconds"] = round(time.monotonic() - begin)
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+    parser.add_argument("model")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--prompts", type=int, default=500)
+    options = parser.parse_args()
+    report = measure(options)
+    path = DOCS / "results" / f"{options.name}.json"
+    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

@@ -42,11 +42,11 @@ class FoldedText(nn.Module):
         return self.text(ids)
 
 
-def load_networks(run: str, decoder_run: str) -> tuple[dict[str, nn.Module], dict]:
+def load_networks(checkpoint: Path, decoder_run: str) -> tuple[dict[str, nn.Module], dict]:
     """The averaged networks by file name, and the checkpoint's counters. Without a decoder: the
     linear one.
     """
-    state = torch.load(RUNS / run / "last.pt", map_location="cpu", weights_only=False)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     shape = Shape(**state["shape"] | {"widths": tuple(state["shape"]["widths"])})
     modules = nn.ModuleDict({"text": TextEncoder(shape), "denoiser": Denoiser(shape)})
     modules.load_state_dict(state["modules"] | state["average"])
@@ -150,11 +150,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", default="base")
+    parser.add_argument("--checkpoint", default="last", help="last, or warm")
     parser.add_argument("--decoder", default="decoder")
+    parser.add_argument("--gain", type=float, default=1.0, help="benchmarks/bench_dial.py fits it")
+    parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
-    networks, state = load_networks(arguments.run, arguments.decoder)
+    checkpoint = RUNS / arguments.run / f"{arguments.checkpoint}.pt"
+    networks, state = load_networks(checkpoint, arguments.decoder)
     networks["text_encoder"] = FoldedText(networks["text_encoder"])
     report = {}
     for name, network in networks.items():
@@ -165,16 +169,19 @@ def main() -> None:
         print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, parity {report[name]:.1e}")
     shutil.copy(DATA / "tokenizer.json", arguments.to / "tokenizer.json")
     config = {
+        "family": "onnx",
         "path": "flow",
         "prediction": "sample",
-        "timestep": "1000 * noise_fraction",
         "native_size": NATIVE,
         "patch": PATCH,
+        "latent_multiple": 2,
         "latent_channels": CHANNELS,
         "context": [LENGTH, 256],
-        "image_range": [-1, 1],
         "default_steps": 20,
-        "default_guidance": 3.0,
+        "default_guidance": arguments.guidance,
+        "gain": arguments.gain,
+        "lowest": 0.02,
+        "artwork_only": True,
         "styles": sorted(STYLE_PHRASES),
         "trained_images": state["seen"],
         "trained_hours": round(state["seconds"] / 3600, 2),

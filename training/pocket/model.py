@@ -24,8 +24,8 @@ class Shape:
     """Sizes of the networks; stored in every checkpoint."""
 
     latent_channels: int = 48
-    widths: tuple[int, int] = (128, 256)
-    blocks: int = 2
+    widths: tuple[int, int] = (96, 256)
+    blocks: int = 1
     heads: int = 4
     context: int = 256
     text_layers: int = 2
@@ -52,7 +52,10 @@ class Attention(nn.Module):
         h = self.norm(tokens)
         key, value = self.key_value(h if context is None else context).chunk(2, dim=-1)
         split = lambda v: v.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # noqa: E731
-        mixed = F.scaled_dot_product_attention(split(self.query(h)), split(key), split(value))
+        query, key, value = split(self.query(h)), split(key), split(value)
+        # Written out: for so few tokens the fused kernel is slower on a CPU.
+        weights = (query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(dim=-1)
+        mixed = weights.to(value.dtype) @ value
         return tokens + self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -132,38 +135,24 @@ class ResBlock(nn.Module):
         return self.skip(x) + h
 
 
-class Mixer(nn.Module):
-    """At every position: look at the other positions, at the prompt, then think."""
-
-    def __init__(self, width: int, shape: Shape, wide: bool):
-        super().__init__()
-        self.self_attention = Attention(width, shape.heads) if wide else None
-        self.cross = Attention(width, shape.heads, shape.context)
-        self.mlp = Mlp(width, 3) if wide else None
-
-    def forward(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        height, width = x.shape[-2:]
-        tokens = x.flatten(2).transpose(1, 2)
-        if self.self_attention is not None:
-            tokens = self.self_attention(tokens)
-        tokens = self.cross(tokens, context)
-        if self.mlp is not None:
-            tokens = tokens + self.mlp(tokens)
-        return tokens.transpose(1, 2).unflatten(2, (height, width))
-
-
 class Stage(nn.Module):
-    """A ResBlock and a Mixer."""
+    """A ResBlock; then every position looks at the others, at the prompt, and thinks."""
 
-    def __init__(self, inner: int, outer: int, shape: Shape, condition: int, wide: bool):
+    def __init__(self, inner: int, outer: int, shape: Shape, condition: int):
         super().__init__()
         self.block = ResBlock(inner, outer, condition)
-        self.mixer = Mixer(outer, shape, wide)
+        self.among = Attention(outer, shape.heads)
+        self.cross = Attention(outer, shape.heads, shape.context)
+        self.mlp = Mlp(outer, 3)
 
     def forward(
         self, x: torch.Tensor, condition: torch.Tensor, context: torch.Tensor
     ) -> torch.Tensor:
-        return self.mixer(self.block(x, condition), context)
+        x = self.block(x, condition)
+        height, width = x.shape[-2:]
+        tokens = self.cross(self.among(x.flatten(2).transpose(1, 2)), context)
+        tokens = tokens + self.mlp(tokens)
+        return tokens.transpose(1, 2).unflatten(2, (height, width))
 
 
 class Denoiser(nn.Module):
@@ -185,20 +174,16 @@ class Denoiser(nn.Module):
         self.pool = nn.Linear(shape.context, 8)
         self.prompt = nn.Linear(8 * shape.context, condition)
         self.inlet = nn.Conv2d(shape.latent_channels, fine, 3, padding=1)
-        self.down = nn.ModuleList(
-            Stage(fine, fine, shape, condition, False) for _ in range(shape.blocks)
-        )
+        self.down = nn.ModuleList(ResBlock(fine, fine, condition) for _ in range(shape.blocks))
         self.squeeze = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(
-            Stage(coarse, coarse, shape, condition, True) for _ in range(shape.blocks + 1)
+            Stage(coarse, coarse, shape, condition) for _ in range(shape.blocks + 1)
         )
         self.rise = nn.ModuleList(
-            Stage(2 * coarse, coarse, shape, condition, True) for _ in range(shape.blocks)
+            Stage(2 * coarse, coarse, shape, condition) for _ in range(shape.blocks)
         )
         self.widen = nn.Conv2d(coarse, 4 * fine, 1)
-        self.up = nn.ModuleList(
-            Stage(2 * fine, fine, shape, condition, False) for _ in range(shape.blocks)
-        )
+        self.up = nn.ModuleList(ResBlock(2 * fine, fine, condition) for _ in range(shape.blocks))
         self.last = nn.GroupNorm(16, fine)
         self.outlet = nn.Conv2d(fine, shape.latent_channels, 3, padding=1)
         nn.init.zeros_(self.outlet.weight)
@@ -217,8 +202,8 @@ class Denoiser(nn.Module):
         """F of the module's docstring."""
         condition = self.condition(t, context)
         x, kept = self.inlet(x), []
-        for stage in self.down:
-            x = stage(x, condition, context)
+        for block in self.down:
+            x = block(x, condition)
             kept.append(x)
         x, low = self.squeeze(x), []
         for i, stage in enumerate(self.deep):
@@ -228,8 +213,8 @@ class Denoiser(nn.Module):
         for stage in self.rise:
             x = stage(torch.cat([x, low.pop()], dim=1), condition, context)
         x = F.pixel_shuffle(self.widen(x), 2)
-        for stage in self.up:
-            x = stage(torch.cat([x, kept.pop()], dim=1), condition, context)
+        for block in self.up:
+            x = block(torch.cat([x, kept.pop()], dim=1), condition)
         return self.outlet(F.silu(self.last(x)))
 
     def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

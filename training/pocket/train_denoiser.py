@@ -16,6 +16,7 @@ longer by (1 - s) / s of the pictures' difference, weighs s^2 / (s^2 + (1 - s)^2
 import argparse
 import json
 import os
+import re
 import signal
 import time
 from contextlib import nullcontext
@@ -30,17 +31,33 @@ from torch.multiprocessing import get_context
 from batches import Batch, Painter, Planner, plans
 from codec import load_codec
 from model import Denoiser, Shape, TextEncoder, count, load_word_vectors
+from muon import Muon
 from paths import DATA, RUNS, wait_while_paused
 
 BINS = 10
 """Noise levels are logged in tenths."""
+AVERAGED = 0.06
+"""Share of all pictures seen that the averaged weights remember."""
+ENDS = re.compile(r"own|position|inlet|outlet|time|modulate")
+"""Weights that meet words, latents or time: AdamW moves them, Muon the others."""
 
 
-def learning_rate(seen: int, arguments: argparse.Namespace) -> float:
-    """Warm-up over 20,000 pictures, constant, then linear to 0 over the last `decay_over`."""
-    warm = min(1.0, (seen + 1) / 20_000)
-    left = (arguments.decay_to - seen) / arguments.decay_over if arguments.decay_to else 1.0
-    return arguments.rate * warm * min(1.0, max(left, 0.0))
+def fall(seen: int, arguments: argparse.Namespace) -> float:
+    """1, then linear to 0 over the last `decay_over` pictures or the last `cool` minutes."""
+    left = 1.0
+    if arguments.decay_to:
+        left = (arguments.decay_to - seen) / arguments.decay_over
+    if arguments.finish:
+        left = min(left, (arguments.finish - time.time()) / (60 * arguments.cool))
+    return min(1.0, max(left, 0.0))
+
+
+def clock(text: str) -> float:
+    """HH:MM of this machine's clock -> the next such moment, in seconds since the epoch."""
+    now = time.localtime()
+    hour, minute = (int(part) for part in text.split(":"))
+    today = time.mktime((*now[:3], hour, minute, 0, 0, 0, -1))
+    return today if today > time.time() else today + 86_400
 
 
 class Trainer:
@@ -61,30 +78,32 @@ class Trainer:
         self.modules.to(self.device, memory_format=torch.channels_last)
         state = self.modules.state_dict().items()
         self.average = {k: v.clone() for k, v in state if v.is_floating_point()}
-        matrices = [p for p in self.modules.parameters() if p.ndim > 1]
-        rest = [p for p in self.modules.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": 0.01},
-            {"params": rest, "weight_decay": 0.0},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, arguments.rate, betas=(0.9, 0.98), fused=True)
+        inside = dict(self.modules.named_parameters()) if arguments.muon else {}
+        hidden = [p for name, p in inside.items() if p.ndim > 1 and not ENDS.search(name)]
+        rest = [p for p in self.modules.parameters() if not any(p is q for q in hidden)]
+        self.muon = Muon(hidden, rank, arguments.processes)
+        self.optimiser = torch.optim.AdamW(
+            rest, arguments.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
         self.step, self.seen, self.seconds, self.stopping = 0, 0, 0.0, False
+        self.fall = 1.0
         self.network = torch.compile(self.denoiser) if arguments.compile else self.denoiser
 
-    def save(self) -> None:
+    def save(self, name: str = "last") -> None:
         """Written beside and renamed, so that a kill leaves the previous checkpoint whole."""
         state = {
             "shape": self.shape.as_dict(),
             "modules": self.modules.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
+            "muon": self.muon.state_dict(),
             "step": self.step,
             "seen": self.seen,
             "seconds": self.seconds,
         }
-        partial = self.folder / "last.partial"
+        partial = self.folder / f"{name}.partial"
         torch.save(state, partial)
-        partial.replace(self.folder / "last.pt")
+        partial.replace(self.folder / f"{name}.pt")
 
     def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=False)
@@ -92,6 +111,7 @@ class Trainer:
         self.average = state["average"]
         if state["optimiser"]:  # weights that came by slim.py have none
             self.optimiser.load_state_dict(state["optimiser"])
+            self.muon.load_state_dict(state["muon"])
         self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
 
     def precision(self):
@@ -110,29 +130,37 @@ class Trainer:
         """One optimiser step; returns the losses."""
         arguments = self.arguments
         torch.manual_seed(1_000_003 * arguments.seed + self.step * arguments.processes + self.rank)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.seen, self.arguments)
+        self.fall = fall(self.seen, arguments)
         losses, s = self.losses(batch, forget=0.15), batch.start
         (losses * s**2 / (s**2 + (1 - s) ** 2)).mean().backward()
         if arguments.processes > 1:
             self.share_gradients()
         torch.nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
+        rate = self.rate()
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.muon.step(rate)
+        self.modules.zero_grad(set_to_none=True)
         pictures = len(batch.t) * arguments.processes
         self.step, self.seen = self.step + 1, self.seen + pictures
-        keep = 0.9995 ** (pictures / 48)
-        self.average_in(min(keep, (1 + self.step) / (20 + self.step)))
+        horizon = min(100_000, AVERAGED * self.seen) + pictures
+        self.average_in(1 - pictures / horizon)
         return losses.detach()
 
+    def rate(self) -> float:
+        """Warm-up over 4,000 pictures, constant, then falling."""
+        return self.arguments.rate * min(1.0, (self.seen + 1) / 4000) * self.fall
+
     def share_gradients(self) -> None:
-        """Mean over all processes; one number more carries the wish to stop."""
+        """Mean over all processes; two numbers more carry the wish to stop and the rate's fall."""
         gradients = [p.grad for p in self.modules.parameters()]
-        wish = torch.tensor([float(self.stopping)], device=self.device)
+        wish = torch.tensor([float(self.stopping), self.fall], device=self.device)
         flat = torch.cat([*(g.flatten() for g in gradients), wish])
         distributed.all_reduce(flat)
-        self.stopping = bool(flat[-1] > 0)
-        parts = (flat[:-1] / self.arguments.processes).split([g.numel() for g in gradients])
+        self.stopping = bool(flat[-2] > 0)
+        self.fall = float(flat[-1]) / self.arguments.processes
+        parts = (flat[:-2] / self.arguments.processes).split([g.numel() for g in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -201,7 +229,7 @@ def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
                 entry = {
                     "seen": trainer.seen, "step": trainer.step,
                     "hours": round(trainer.seconds / 3600, 3),
-                    "rate": round(learning_rate(trainer.seen, arguments), 7), **tally.entry(),
+                    "rate": round(trainer.rate(), 7), **tally.entry(),
                     "per_second": round((trainer.seen - since) / (time.monotonic() - begin), 1),
                 }  # fmt: skip
                 if trainer.step % (arguments.log_every * 5) == 0:
@@ -210,6 +238,9 @@ def train(trainer: Trainer, arguments: argparse.Namespace) -> None:
             if trainer.rank == 0 and time.monotonic() - saved > arguments.save_every:
                 trainer.save()
                 saved = time.monotonic()
+            if trainer.rank == 0 and trainer.fall == 1.0 > fall(trainer.seen, arguments):
+                trainer.save("warm")  # a later run can go on from here at the full rate
+            trainer.stopping |= trainer.fall == 0.0
             trainer.stopping |= time.monotonic() - begin > arguments.limit
     if trainer.rank == 0:
         trainer.save()
@@ -248,8 +279,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=48, help="pictures a step and process")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--widths", type=int, nargs=2, default=(128, 256))
-    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--widths", type=int, nargs=2, default=Shape.widths)
+    parser.add_argument("--blocks", type=int, default=Shape.blocks)
+    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--finish", type=clock, help="HH:MM at which the rate is 0")
+    parser.add_argument("--cool", type=float, default=45, help="minutes that fall takes")
     parser.add_argument("--decay-to", type=int, default=0, help="pictures at which the rate is 0")
     parser.add_argument("--decay-over", type=int, default=200_000, help="pictures that fall takes")
     parser.add_argument("--stop-at", type=int, default=10**9, help="pictures seen")
