@@ -25,7 +25,8 @@ from partway.engine import Engine
 from partway.families import load_family, profile_of
 from partway.fidelity import kept
 from partway.images import read_bytes
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from PIL import Image
 
 from captions import load_index

@@ -1,0 +1,195 @@
+"""What of pocket's training needs no torch: names, prompts, drawings' measures, the pages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+FOLDER = Path(__file__).parent.parent.parent / "training" / "pocket"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts() -> Iterator[None]:
+    """The scripts import one another by bare names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(FOLDER), *sys.path])
+        yield
+
+
+def script(name: str) -> Any:
+    return import_module(name)
+
+
+def disc(radius: int = 60, colour: tuple[int, int, int] = (222, 44, 50)) -> np.ndarray[Any, Any]:
+    """(256, 256, 4) premultiplied: a disc on nothing."""
+    y, x = np.mgrid[0:256, 0:256] - 127.5
+    picture = np.zeros((256, 256, 4), np.uint8)
+    picture[np.hypot(x, y) < radius] = (*colour, 255)
+    return picture
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    return {
+        "style": "3d",
+        "subject": "cat-face",
+        "key": "cat-face",
+        "name": "cat face",
+        "synonyms": ["kitty"],
+        "keywords": ["animal", "pet", "whiskers"],
+        "colours": ["orange", "white"],
+    } | changes
+
+
+def test_names_of_one_subject_meet() -> None:
+    squash = script("subjects").squash
+    assert squash("Money-bag") == squash("money_bag") == squash("moneybag")
+
+
+def test_run_together_names_are_cut_at_known_words() -> None:
+    counts = {"front": 5, "facing": 5, "chick": 5, "baby": 5, "fr": 3}
+    assert script("subjects").cut_words("frontfacingchick", counts) == ["front", "facing", "chick"]
+    assert script("subjects").cut_words("unheardof", counts) == ["unheardof"]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("waving-hand-dark-skin-tone", "1F44B-1F3FF"),
+        ("flag-germany", "1F1E9-1F1EA"),
+        ("keycap-1", "31-20E3"),
+        ("keycap-5", None),
+        ("a", None),
+    ],
+)
+def test_variants_flags_and_keycaps_are_dropped(
+    key: str, code: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = script("subjects")
+    known: dict[str, dict[str, str]] = {"1F431": {}}
+    monkeypatch.setattr(subjects, "emojibase", lambda: known)
+    assert not subjects.wanted(key, code)
+    assert subjects.wanted("cat-face", "1F431")
+
+
+def test_held_out_subjects_and_single_pictures() -> None:
+    split = json.loads((FOLDER / "heldout.json").read_text("utf-8"))
+    whole, single = split["subjects"][0], split["pictures"][0]
+    assert len(split["subjects"]) == 60
+    assert len(split["pictures"]) >= 264
+    other = "flat" if single["style"] != "flat" else "3d"
+    same: dict[str, Any] = {"subject": single["subject"], "key": "x", "synonyms": []}
+    flags = script("data").held_out(
+        [
+            record(subject=whole, key="x"),
+            record(subject="x", synonyms=[whole.replace("-", " ")]),
+            record(style=single["style"], **same),
+            record(style=other, **same),
+        ]
+    )
+    assert flags.tolist() == [True, True, True, False]
+
+
+def test_colours_are_measured_in_the_opaque_part() -> None:
+    data = script("data")
+    assert data.colours(disc()) == ["red"]
+    half = disc()
+    half[:, 128:, :3] = np.where(half[:, 128:, 3:] > 0, (45, 120, 215), 0)
+    assert sorted(data.colours(half)) == ["blue", "red"]
+    assert data.colours(np.zeros((256, 256, 4), np.uint8)) == []
+
+
+def test_bounds_enclose_what_is_seen() -> None:
+    data = script("data")
+    assert data.bounds(disc(60)) == [68, 68, 188, 188]
+    assert data.bounds(np.zeros((256, 256, 4), np.uint8)) == [0, 0, 256, 256]
+
+
+def test_a_sketch_has_lines_at_edges_and_none_in_areas() -> None:
+    drawing = script("data").sketch(disc(60))
+    assert drawing[128, 128] == 0
+    assert drawing[10, 10] == 0
+    row = drawing[128]
+    assert row[65:71].max() > 200
+    assert row[185:191].max() > 200
+
+
+def test_halving_is_the_mean_of_two_by_two() -> None:
+    pictures = np.arange(2 * 4 * 4 * 1, dtype=np.uint8).reshape(2, 4, 4, 1)
+    halved = script("data").halve(pictures)
+    assert halved.shape == (2, 2, 2, 1)
+    assert halved[0, :, :, 0].tolist() == [[3, 5], [11, 13]]  # 2.5 rounds up
+
+
+@given(st.integers(0, 10_000))
+def test_prompts_name_subject_style_and_ground(seed: int) -> None:
+    captions = script("captions")
+    rng = np.random.default_rng(seed)
+    text = captions.caption(record(), "3d", "teal", rng, keep_style=True)
+    assert any(phrase in text for phrase in captions.STYLE_PHRASES["3d"])
+    words = set(text.replace(",", " ").split())
+    known = {"cat", "face", "kitty", "animal", "pet", "whiskers", "orange", "white", "and"}
+    known |= {"teal", "background", "on"}
+    assert words <= known | {"3d", "render", "glossy"}
+
+
+def test_prompts_are_those_of_their_seed() -> None:
+    caption = script("captions").caption
+    twice = [caption(record(), "flat", None, np.random.default_rng(4)) for _ in range(2)]
+    assert twice[0] == twice[1]
+    many = {caption(record(), "flat", None, np.random.default_rng(s)) for s in range(40)}
+    assert len(many) > 15
+
+
+def test_tokenizer_pads_truncates_and_marks_unknown_words() -> None:
+    captions = script("captions")
+    tokenizer = captions.build_tokenizer(["cat", "face", "3d"])
+    assert tokenizer.encode("Cat-Face, 3D!").ids[:4] == [2, 3, 4, 0]
+    assert tokenizer.encode("zebra").ids[:2] == [1, 0]
+    assert tokenizer.encode("").ids == [0] * captions.LENGTH
+    assert len(tokenizer.encode("cat " * 99).ids) == captions.LENGTH
+
+
+def test_distance_counts_colour_and_not_detail() -> None:
+    measures = script("measures")
+    flat = np.full((1, 64, 64, 3), 100, np.uint8)
+    assert measures.distance(flat, flat) == 0
+    assert measures.distance(flat, flat + 51) == pytest.approx(0.4, abs=1e-4)
+    grain = flat.copy()
+    grain[:, ::2, ::2] += 8
+    grain[:, 1::2, 1::2] -= 8
+    assert measures.distance(flat, grain) < 0.01
+
+
+def test_nearest_finds_a_copy() -> None:
+    measures = script("measures")
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    library = measures.shrink(pictures, 32).reshape(6, -1)
+    assert measures.nearest(pictures[2:3], library) == pytest.approx([0], abs=1e-2)
+    assert measures.nearest(255 - pictures[:1], library)[0] > 0.5
+
+
+def test_ssim_is_one_for_the_same_and_falls_with_noise() -> None:
+    ssim, rng = script("measures").ssim, np.random.default_rng(0)
+    smooth = np.cumsum(rng.normal(0, 0.05, (48, 48, 3)), axis=0)
+    noisy = [ssim(smooth, smooth + rng.normal(0, s, smooth.shape)) for s in (0.05, 0.3)]
+    assert ssim(smooth, smooth) == pytest.approx(1)
+    assert 1 > noisy[0] > noisy[1] > 0
+
+
+def test_a_contact_page_has_rows_and_columns_in_order() -> None:
+    rows = np.zeros((2, 3, 8, 8, 3), np.uint8)
+    for k in range(6):
+        rows[k // 3, k % 3] = 40 * k
+    page = np.asarray(script("measures").contact(rows, 4))
+    assert page.shape == (8, 12, 3)
+    assert page[::4, ::4, 0].tolist() == [[0, 40, 80], [120, 160, 200]]
