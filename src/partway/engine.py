@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
@@ -35,7 +35,7 @@ from partway.images import Picture
 from partway.plan import Plan, plan_edit
 from partway.request import EditRequest
 from partway.result import EditResult
-from partway.run import Run, Task
+from partway.run import Mode, Run, Task
 from partway.samplers import get_sampler
 from partway.schedule import get_spacing
 from partway.strength import start_noise_fraction
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from partway.denoiser import Array
 
-Mode: TypeAlias = Literal["exact", "shared"]
 Listener: TypeAlias = Callable[[Event], None]
 
 ENLARGED = 4  # times a result is scaled up before that is worth a note
@@ -117,7 +116,7 @@ class Engine:
     ) -> list[EditResult | PartwayError]:
         """Many pictures; a request that fails gives its error in its place and harms no other."""
         outcomes: dict[int, EditResult | PartwayError] = {}
-        for event in self._run(mode, 0, cancel).events(requests):
+        for event in self.live().serve(requests, mode, 0, cancel):
             if isinstance(event, Done):
                 outcomes[event.index] = event.result
             elif isinstance(event, Failed):
@@ -140,12 +139,14 @@ class Engine:
         preview_every  decode the clean estimate after every so many evaluations; 0 is never.
         Closing the iterator cancels the edit.
         """
-        return self._run("exact", preview_every, cancel).events([request])
+        return self.live().serve([request], "exact", preview_every, cancel)
 
-    def _run(self, mode: Mode, preview_every: int, cancel: threading.Event | None) -> Run:
-        """A run with a batcher of its own; network calls of all runs take turns."""
-        batcher = Batcher(self._max_rows, self._lock)
-        return Run(partial(self._prepare, mode), batcher, preview_every, cancel)
+    def live(self) -> Run:
+        """A run that requests may join and leave while it goes on.
+
+        It has a batcher of its own; network calls of several runs take turns.
+        """
+        return Run(self._prepare, Batcher(self._max_rows, self._lock))
 
     def _prepare(self, mode: Mode, index: int, request: EditRequest) -> Task | EditResult:
         """Decode, choose, plan, load, encode: a request as a task.

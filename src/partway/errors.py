@@ -6,8 +6,13 @@
     │   ├── UnknownName             a model, sampler, spacing or dial that does not exist
     │   ├── UnreadableImage         bytes that are no picture, or a picture that is too large
     │   ├── ModelUnsuitable         the source is not what the chosen model draws
-    │   └── OutputExists            an explicit output file is already there
+    │   ├── OutputExists            an explicit output file is already there
+    │   └── Quarantined             the request ended its worker twice and is not run again
     ├── Cancelled                   the caller asked to stop; exit code 130
+    ├── Unavailable                 not now; the same request may succeed later; exit code 1
+    │   ├── QueueFull               as many wait as may; has .retry_after, seconds
+    │   ├── DeadlineExceeded        not finished within the time its caller gave it
+    │   └── WorkerLost              what ran it is gone
     └── ModelError                  loading or running a network failed; exit code 1
         └── NonFinite               the network produced NaN or infinity, also in fp32
 
@@ -17,7 +22,7 @@ Messages say what was got, what is allowed and what to type instead.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +33,18 @@ class PartwayError(Exception):
 
     code = "error"
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes as they are, whatever their constructor takes."""
+        return _again, (type(self), str(self), vars(self))
+
+
+def _again(kind: type[PartwayError], message: str, state: dict[str, Any]) -> PartwayError:
+    """An error made anew on the other side."""
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    vars(error).update(state)
+    return error
 
 
 class UserError(PartwayError):
@@ -73,11 +90,45 @@ class OutputExists(UserError):
     code = "output_exists"
 
 
+class Quarantined(UserError):
+    """A request that ended the worker it ran on, twice."""
+
+    code = "quarantined"
+
+
 class Cancelled(PartwayError):
     """The caller cancelled the edit."""
 
     code = "cancelled"
     exit_code = 130
+
+
+class Unavailable(PartwayError):
+    """The request is fine and could not be served now."""
+
+    code = "unavailable"
+
+
+class QueueFull(Unavailable):
+    """No place is left in the queue; `retry_after` seconds from now there may be one."""
+
+    code = "queue_full"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(Unavailable):
+    """The time its caller gave the request is over."""
+
+    code = "deadline_exceeded"
+
+
+class WorkerLost(Unavailable):
+    """The worker that ran the request died, and no other could take it over."""
+
+    code = "worker_lost"
 
 
 class ModelError(PartwayError):

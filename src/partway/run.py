@@ -1,9 +1,12 @@
-"""One run: several requests served together until each is done, failed or cancelled.
+"""A run: requests join, are served together by shared network calls, and leave.
 
-    prepare each request ──► Task ──► batcher ──► events ──► finish
+    add ──► prepare ──► Task ──► batcher ──► finish ──► Done | Failed
+                                    ▲
+                     step: one network call for as many tasks as fit
 
-The run knows no model and no picture: a task brings a job for the batcher and two functions that
-turn latents into pictures.
+A list of requests is a run that takes all of them up and steps until none is left; a server's run
+never ends. The run knows no model and no picture: a task brings a job for the batcher and two
+functions that turn latents into pictures.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from partway.batcher import Batcher, Broken, Finished, Job, Outcome
 from partway.errors import NonFinite, PartwayError, as_typed
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from partway.denoiser import Array
     from partway.plan import Plan
+
+Mode: TypeAlias = Literal["exact", "shared"]
 
 
 @dataclass(eq=False)
@@ -47,68 +52,105 @@ class Task:
     preview: Callable[[Array], Image]
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request as it was made, and how it is to be served."""
+
+    request: EditRequest
+    mode: Mode
+    preview_every: int
+    repeated: bool = False
+
+
 class Run:
     """The state of one run.
 
-    prepare        makes a task of request number `index`, or its result where nothing has to run
-    preview_every  evaluations between previews; 0 is never
-    cancel         set by the caller to stop everything within one evaluation
+    prepare  makes a task of a request under its index, or its result where nothing has to run
     """
 
     def __init__(
-        self,
-        prepare: Callable[[int, EditRequest], Task | EditResult],
-        batcher: Batcher,
-        preview_every: int = 0,
-        cancel: threading.Event | None = None,
+        self, prepare: Callable[[Mode, int, EditRequest], Task | EditResult], batcher: Batcher
     ) -> None:
         self._prepare = prepare
         self._batcher = batcher
-        self._preview_every = preview_every
-        self._cancel = cancel
         self._tasks: dict[int, Task] = {}
-        self._asked: dict[int, EditRequest] = {}  # what a repeated request was before
+        self._asked: dict[int, Asked] = {}
 
-    def events(self, requests: Sequence[EditRequest]) -> Generator[Event, None, None]:
-        """Take all requests up, then serve them with network calls until none is left.
+    def __len__(self) -> int:
+        """Number of requests that wait for network calls."""
+        return len(self._tasks)
 
+    def serve(
+        self,
+        requests: Sequence[EditRequest],
+        mode: Mode,
+        preview_every: int = 0,
+        cancel: threading.Event | None = None,
+    ) -> Generator[Event, None, None]:
+        """Take all requests up, then step until none is left.
+
+        cancel  set by the caller to stop everything within one evaluation
         Closing the generator drops what is still running.
         """
         try:
             for index in range(len(requests)):
                 yield Queued(index, index)
             for index, request in enumerate(requests):
-                if self._cancelled:
+                if cancel is not None and cancel.is_set():
                     yield WasCancelled(index)
                 else:
-                    yield from self._take_up(index, request)
-            while len(self._batcher):
-                if self._cancelled:
-                    yield from [WasCancelled(index) for index in sorted(self._tasks)]
+                    yield from self.add(index, request, mode, preview_every)
+            while len(self):
+                if cancel is not None and cancel.is_set():
+                    for index in sorted(self._tasks):
+                        yield from self.remove(index)
                     return
-                for outcome in self._batcher.step():
-                    yield from self._advance(outcome)
+                yield from self.step()
         finally:
-            for task in self._tasks.values():
-                self._batcher.remove(task.job)
+            self.close()
 
-    @property
-    def _cancelled(self) -> bool:
-        return self._cancel is not None and self._cancel.is_set()
+    def add(
+        self, index: int, request: EditRequest, mode: Mode, preview_every: int = 0
+    ) -> Iterator[Event]:
+        """Take a request up: all that comes before its first network call.
+
+        index          its name in events; no live request has the same
+        preview_every  evaluations between previews; 0 is never
+        """
+        self._asked[index] = Asked(request, mode, preview_every)
+        yield from self._take_up(index, request)
+
+    def step(self) -> Iterator[Event]:
+        """One network call, and what it brought."""
+        for outcome in self._batcher.step():
+            yield from self._advance(outcome)
+
+    def remove(self, index: int) -> Iterator[Event]:
+        """Cancel a request; one that is not live has had its last event already."""
+        if index in self._tasks:
+            self._drop(index)
+            del self._asked[index]
+            yield WasCancelled(index)
+
+    def close(self) -> None:
+        """Drop everything that is live."""
+        for index in list(self._tasks):
+            self._drop(index)
+        self._asked.clear()
+
+    def _drop(self, index: int) -> None:
+        """Take a task out of the batcher."""
+        self._batcher.remove(self._tasks.pop(index).job)
 
     def _take_up(self, index: int, request: EditRequest) -> Iterator[Event]:
-        """Everything before a request's first network call."""
+        """Make a task of a request and start its sampler."""
         try:
-            task = self._prepare(index, request)
+            task = self._prepare(self._asked[index].mode, index, request)
         except Exception as error:  # noqa: BLE001  one request's failure harms no other
-            typed = as_typed(error)
-            if isinstance(typed, NonFinite) and request.precision != "fp32":
-                yield from self._again(index, request)
-            else:
-                yield Failed(index, typed)
+            yield from self._give_up(index, request.precision, as_typed(error))
             return
         if isinstance(task, EditResult):
-            yield Done(index, task)
+            yield self._done(index, task)
             return
         self._tasks[index] = task
         yield Started(index, task.plan, task.evaluations)
@@ -128,33 +170,35 @@ class Run:
             if isinstance(outcome, Finished):
                 result = task.finish(outcome.latents)
                 del self._tasks[task.index]
-                yield Done(task.index, self._as_asked(task.index, result))
+                yield self._done(task.index, result)
             elif self._preview_due(job) and job.estimate is not None:
                 yield Preview(task.index, job.evaluations, task.preview(job.estimate))
         except Exception as error:  # noqa: BLE001
             yield from self._fail(task, as_typed(error))
 
-    def _again(self, index: int, request: EditRequest) -> Iterator[Event]:
-        """Repeat a request in fp32."""
-        self._asked[index] = request
-        yield from self._take_up(index, request.with_(precision="fp32"))
-
-    def _as_asked(self, index: int, result: EditResult) -> EditResult:
-        """The result under the request that was made, saying so where it was repeated."""
-        if index not in self._asked:
-            return result
-        note = "NaN or infinity in a lower precision: repeated in fp32"
-        return replace(result, request=self._asked[index], warnings=(*result.warnings, note))
-
     def _preview_due(self, job: Job) -> bool:
-        every = self._preview_every
+        every = self._asked[job.index].preview_every
         return every > 0 and job.evaluations > 0 and job.evaluations % every == 0
 
+    def _done(self, index: int, result: EditResult) -> Done:
+        """The result under the request that was made, saying so where it was repeated."""
+        asked = self._asked.pop(index)
+        if asked.repeated:
+            note = "NaN or infinity in a lower precision: repeated in fp32"
+            result = replace(result, request=asked.request, warnings=(*result.warnings, note))
+        return Done(index, result)
+
     def _fail(self, task: Task, error: PartwayError) -> Iterator[Event]:
-        """Give up on a task; after NaN or infinity in a lower precision try once more in fp32."""
-        self._batcher.remove(task.job)
-        del self._tasks[task.index]
-        if isinstance(error, NonFinite) and task.precision != "fp32":
-            yield from self._again(task.index, task.request)
+        """Give up on a task that runs."""
+        self._drop(task.index)
+        yield from self._give_up(task.index, task.precision, error)
+
+    def _give_up(self, index: int, precision: str, error: PartwayError) -> Iterator[Event]:
+        """After NaN or infinity in a lower precision once more in fp32; else the request failed."""
+        asked = self._asked[index]
+        if isinstance(error, NonFinite) and precision != "fp32" and not asked.repeated:
+            self._asked[index] = replace(asked, repeated=True)
+            yield from self._take_up(index, asked.request.with_(precision="fp32"))
         else:
-            yield Failed(task.index, error)
+            del self._asked[index]
+            yield Failed(index, error)
