@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"result"},
     {"run"},
     {"engine"},
-    {"api", "advice", "settings"},
+    {"api", "advice", "settings", "executors"},
     {"interfaces"},
     {"__init__", "__main__"},
 ]  # fmt: skip
