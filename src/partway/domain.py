@@ -50,7 +50,7 @@ def domain_of(pixels: NDArray[np.uint8]) -> Domain:
         )
     picture = at_most(Image.fromarray(pixels), LONG_SIDE)
     flat, plain = flat_share(picture), plain_share(picture)
-    score = (FLAT_COUNTS * flat + plain) / (FLAT_COUNTS + 1)
+    score = float((FLAT_COUNTS * flat + plain) / (FLAT_COUNTS + 1))
     photograph = score < THRESHOLD
     reason = describe_photograph(flat, plain) if photograph else describe_artwork(flat, plain)
     return Domain(photograph=photograph, score=score, reason=reason)

@@ -13,7 +13,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -75,6 +75,37 @@ def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
     if profile.conditioning == "references":
         return pyramid.evaluations(request, plan)
     return get_sampler(request.sampler).evaluations(plan.intervals)
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What a request comes to, known before any network is loaded.
+
+    profile      of the model it runs on; None where nothing has to run
+    evaluations  network calls it takes
+    """
+
+    profile: Profile | None
+    plan: Plan
+    evaluations: int
+
+
+def outline(request: EditRequest, picture: Picture | None) -> Outline:
+    """Choose the model and plan the edit; refuses what can be refused before loading.
+
+    picture  the decoded source; at strength 0 it is the result and no model is chosen
+    """
+    get_sampler(request.sampler)
+    get_spacing(request.spacing)
+    strength = request.effective_strength
+    if picture is not None and start_noise_fraction(strength, request.dial) == 0.0:
+        steps = request.full_steps if request.steps is None else None
+        return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
+    profile = choose_model(request.model, picture, with_references=bool(request.references))
+    if profile.conditioning == "references":
+        pyramid.check(request)
+    plan = plan_request(request, profile)
+    return Outline(profile, plan, evaluations_of(request, profile, plan))
 
 
 class Engine:
@@ -154,16 +185,11 @@ class Engine:
         At strength 0 the source itself is the result, in its own mode; no model is chosen.
         """
         began = time.perf_counter()
-        get_sampler(request.sampler)
-        get_spacing(request.spacing)
         picture = self._picture(request)
-        if (
-            picture is not None
-            and start_noise_fraction(request.effective_strength, request.dial) == 0.0
-        ):
-            return _untouched(request, picture, mode, began)
-        profile = choose_model(request.model, picture, with_references=bool(request.references))
-        plan = plan_request(request, profile)
+        whole = outline(request, picture)
+        profile, plan, total = whole.profile, whole.plan, whole.evaluations
+        if profile is None:
+            return _untouched(request, picture, plan, mode, began)
         if profile.conditioning == "references":
             return self._prepare_pyramid(mode, index, request, picture, profile, plan, began)
         scale = request.guidance_scale
@@ -192,7 +218,6 @@ class Engine:
             with self._lock:
                 return img2img.preview(family, estimate, place)
 
-        total = evaluations_of(request, profile, plan)
         return Task(index, request, plan, total, family.precision, job, finish, preview)
 
     def _prepare_pyramid(
@@ -206,7 +231,6 @@ class Engine:
         began: float,
     ) -> Task:
         """The task of an edit that follows pictures instead of words."""
-        pyramid.check(request)
         family = self.family(profile, request.precision)
         place = pyramid.canvas(request, profile.native_size, picture)
         source: Array | None = None
@@ -322,13 +346,16 @@ def _result(
     )
 
 
-def _untouched(request: EditRequest, picture: Picture, mode: Mode, began: float) -> EditResult:
+def _untouched(
+    request: EditRequest, picture: Picture | None, plan: Plan, mode: Mode, began: float
+) -> EditResult:
     """The source as the result of strength 0."""
-    steps = request.full_steps if request.steps is None else None
+    if picture is None:
+        raise AssertionError("without a source strength is 1")
     return EditResult(
         image=picture.image.copy(),  # the cached source is never handed out
         request=request,
-        plan=Plan(0.0, request.dial, 0.0, (), 1.0, steps),
+        plan=plan,
         evaluations=0,
         kept=kept(picture.rgb, picture.rgb),
         seconds=time.perf_counter() - began,

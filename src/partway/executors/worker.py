@@ -195,7 +195,9 @@ def in_thread(
 ) -> Worker:
     """A worker in a thread of this process."""
     ours, its = Pipe()
-    body = threading.Thread(target=work, args=(its, make_engine), name="partway-worker", daemon=True)
+    body = threading.Thread(
+        target=work, args=(its, make_engine), name="partway-worker", daemon=True
+    )
     return Worker(body, ours, on_report, on_end)
 
 

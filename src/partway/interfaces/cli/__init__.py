@@ -32,6 +32,8 @@ COMMANDS = {
     "plan": "What a strength comes to on a model: noise, steps, levels.",
     "models": "The models there are; with a name, what one of them knows.",
     "styles": "The style pictures there are, for --style.",
+    "page": "The web page: opens the browser on a server of its own.",
+    "serve": "The HTTP server: page and APIs, without a browser.",
     "demo": "Edit the shipped example pictures over the whole dial.",
     "completion": "Print the completion script of a shell.",
 }

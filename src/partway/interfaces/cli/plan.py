@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from partway.engine import evaluations_of
@@ -11,12 +9,10 @@ from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import configured_model
 from partway.interfaces.cli.report import emit
+from partway.interfaces.facts import CLEAN, plan_facts
 from partway.plan import describe, plan_edit
 from partway.request import EditRequest
-from partway.schedule import Level
 from partway.strength import DEFAULT_STRENGTH, band, strength_at
-
-CLEAN = Level(1.0, 0.0)
 
 
 @click.command("plan")
@@ -52,18 +48,7 @@ def command(
     evaluations = evaluations_of(request, profile, plan)
     levels = plan.levels or (CLEAN,)
     if as_json:
-        facts: dict[str, Any] = {
-            "strength": plan.strength,
-            "dial": plan.dial,
-            "noise_fraction": plan.noise_fraction,
-            "alpha": levels[0].alpha,
-            "sigma": levels[0].sigma,
-            "evaluations": evaluations,
-            "levels": [level.noise_fraction for level in levels],
-            "kappa": plan.kappa,
-            "model": profile.name,
-        }
-        emit(facts)
+        emit(plan_facts(plan, evaluations, profile.name))
         return
     click.echo(f"{plan.strength:g} {plan.dial} on {profile.name}: {describe(plan, evaluations)}")
     expected = band(strength_at(plan.noise_fraction, "standard", profile.gain))

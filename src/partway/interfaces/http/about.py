@@ -1,0 +1,226 @@
+"""What there is to choose from, and what would happen: no route here loads a network."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from partway import images
+from partway.choosing import choose_model
+from partway.domain import domain_of
+from partway.engine import evaluations_of, plan_request
+from partway.errors import InvalidRequest, ModelUnsuitable
+from partway.examples import EXAMPLES, PHOTOGRAPH
+from partway.interfaces.facts import details, plan_facts
+from partway.interfaces.http.errors import NotFound, words
+from partway.interfaces.http.results import data_url
+from partway.interfaces.http.service import service_of
+from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
+from partway.plan import describe
+from partway.request import EditRequest
+from partway.strength import DEFAULT_STRENGTH, band, strength_at
+from partway.styles import STYLES, style_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from partway.families import Profile
+    from partway.interfaces.http.service import Models
+
+router = APIRouter(prefix="/v1")
+
+THUMBNAIL = 160  # long side, pixels
+IMAGE_CACHE = {"Cache-Control": "private, max-age=86400"}
+
+
+class PlanFields(BaseModel):
+    """What a plan depends on. Names and defaults as EditRequest's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    strength: float = Field(DEFAULT_STRENGTH, json_schema_extra={"minimum": 0, "maximum": 1})
+    dial: str = "standard"
+    steps: int | None = None
+    full_steps: int | None = None
+    sampler: str = "euler"
+    spacing: str = "uniform"
+    model: str | None = Field(None, description="A name from /v1/models.")
+
+
+PLAN_BODY = {
+    "requestBody": {
+        "content": {"application/json": {"schema": PlanFields.model_json_schema()}},
+        "required": True,
+    }
+}
+
+
+@router.post("/plan", openapi_extra=PLAN_BODY)
+async def plan(request: Request) -> dict[str, Any]:
+    """What a strength comes to on a model: the numbers of `partway plan --json`, and words."""
+    try:
+        fields = PlanFields.model_validate(parse_json(await request.body()))
+    except ValidationError as error:
+        raise InvalidRequest(words(error.errors(include_url=False))) from error
+    models = service_of(request).models
+    models.resolve(fields.model)
+    profile = models.profiles[fields.model or models.default]
+    asked = EditRequest(
+        source=b"?",  # a plan with a source; its pixels do not matter
+        **fields.model_dump(exclude={"model"}),
+    )
+    made = plan_request(asked, profile)
+    evaluations = evaluations_of(asked, profile, made)
+    return plan_facts(made, evaluations, profile.name) | {
+        "intervals": made.intervals,
+        "full_steps": made.full_steps,
+        "band": band(strength_at(made.noise_fraction, "standard", profile.gain)),
+        "description": describe(made, evaluations),
+    }
+
+
+@router.get("/models")
+async def models(request: Request) -> dict[str, Any]:
+    """The models of this server, in the form of OpenAI's list with facts of ours."""
+    known = service_of(request).models
+    return {
+        "object": "list",
+        "data": [model_facts(known, each) for each in known.profiles.values()],
+    }
+
+
+def model_facts(known: Models, profile: Profile) -> dict[str, Any]:
+    """One model; nothing of where its files lie."""
+    facts = details(profile)
+    for hidden in ("folder", "licences"):
+        del facts[hidden]
+    return {
+        "id": profile.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "partway",
+        **facts,
+        "default": profile.name == known.default,
+        "artwork_only": profile.artwork_only,
+        "conditioning": profile.conditioning,
+    }
+
+
+@router.get("/styles")
+async def styles() -> list[dict[str, Any]]:
+    """The bank of style pictures, for the field `style`."""
+    return [
+        {
+            "name": name,
+            "description": about,
+            "thumbnail": thumbnail(style_file(name)),
+            "image": f"/v1/styles/{name}.jpg",
+        }
+        for name, about in STYLES.items()
+    ]
+
+
+@router.get("/styles/{file}", response_class=Response)
+async def style_image(file: str) -> Response:
+    """The picture of a style."""
+    name = file.removesuffix(".jpg")
+    if name not in STYLES or file == name:
+        raise NotFound(f"no style picture {file!r}")
+    return Response(style_file(name).read_bytes(), media_type="image/jpeg", headers=IMAGE_CACHE)
+
+
+@router.get("/examples")
+async def examples() -> list[dict[str, Any]]:
+    """The example pictures that travel with Partway, each with a prompt."""
+    listed = [(each.name, each.prompt, None, each.file) for each in EXAMPLES]
+    return [
+        {
+            "name": name,
+            "prompt": prompt,
+            "style": style,
+            "image": f"/v1/examples/{file.name}",
+            "thumbnail": thumbnail(file),
+        }
+        for name, prompt, style, file in (*listed, ("cat", "", "watercolour", PHOTOGRAPH))
+    ]
+
+
+@router.get("/examples/{file}", response_class=Response)
+async def example_image(file: str) -> Response:
+    """The picture of an example."""
+    found = {path.name: path for path in (*(each.file for each in EXAMPLES), PHOTOGRAPH)}
+    if file not in found:
+        raise NotFound(f"no example {file!r}")
+    kind = "image/jpeg" if file.endswith(".jpg") else "image/png"
+    return Response(found[file].read_bytes(), media_type=kind, headers=IMAGE_CACHE)
+
+
+@cache
+def thumbnail(file: Path) -> str:
+    """A small copy of a picture as a data: URL."""
+    with Image.open(file) as image:
+        return data_url(image, THUMBNAIL)
+
+
+INSPECT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["source"],
+                    "properties": {"source": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["source"],
+                    "properties": {"source": {"type": "string"}},
+                }
+            },
+        },
+    }
+}
+
+
+@router.post("/inspect", openapi_extra=INSPECT_BODY)
+async def inspect(request: Request) -> dict[str, Any]:
+    """What a picture is, and which model would edit it or why none."""
+    body = await read_body(request)
+    source, _ = pictures_of(body)
+    if source is None:
+        raise InvalidRequest("nothing to look at: send a picture as `source`")
+    service = service_of(request)
+    return await service.in_thread(look_at, source, service.models)
+
+
+def look_at(data: bytes, models: Models) -> dict[str, Any]:
+    """The facts of a picture."""
+    picture = images.load(data)
+    with Image.open(io.BytesIO(data)) as header:
+        format_name = header.format
+    domain = domain_of(picture.rgb)
+    facts: dict[str, Any] = {
+        "width": picture.extent.width,
+        "height": picture.extent.height,
+        "format": None if format_name is None else format_name.lower(),
+        "transparent": picture.alpha is not None,
+        "photograph": domain.photograph,
+        "reason": domain.reason,
+        "warnings": list(picture.notes),
+        "thumbnail": data_url(Image.fromarray(picture.rgb), THUMBNAIL),
+        "model": None,
+        "why_not": None,
+    }
+    try:
+        facts["model"] = choose_model(models.resolve(None), picture, "this picture").name
+    except ModelUnsuitable as error:
+        facts["why_not"] = str(error)
+    return facts

@@ -1,0 +1,194 @@
+"""What every API does with a request: check it, submit it, wait for it.
+
+The routes of an API read their own dialect into EditRequests; from there on they share this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from partway import images
+from partway.advice import advise, vocabulary_of
+from partway.engine import outline
+from partway.errors import UnknownName
+from partway.executors import Executor
+from partway.families import DEFAULT_MODEL, EMBEDDED, Profile, profile_of
+from partway.interfaces.http.errors import Conflict
+from partway.interfaces.http.jobs import Checked, Job, Jobs
+from partway.interfaces.http.results import check_format
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from partway.images import Picture
+    from partway.request import EditRequest
+    from partway.run import Mode
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OFFERED = (*EMBEDDED, "exemplar")  # where no -m says otherwise
+CHECKERS = 2  # pictures decoded at once before they are accepted
+
+
+class Gone(Conflict):
+    """The client left while it waited; nobody reads this answer."""
+
+    code = "client_gone"
+
+
+class Models:
+    """The models of this server: requests choose among their names and name no path.
+
+    allowed  names or folders beside those that are always offered; the first is the default
+    """
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        given = list(allowed)
+        self.profiles: dict[str, Profile] = {}
+        self._models: dict[str, str] = {}
+        for model in (*given, *OFFERED):
+            profile = profile_of(model)
+            if profile.name not in self._models:
+                self.profiles[profile.name] = profile
+                self._models[profile.name] = model
+        self._default = given[0] if given else None
+        self.default = next(iter(self.profiles)) if given else DEFAULT_MODEL
+
+    def resolve(self, name: str | None, *, styled: bool = False) -> str | None:
+        """What a name in a request stands for; the server's default where it names none.
+
+        styled  whether style pictures are given, which bring their own model
+        """
+        if name is None:
+            return None if styled else self._default
+        if name not in self._models:
+            raise UnknownName("model", name, self._models)
+        return self._models[name]
+
+
+@dataclass(eq=False)
+class Service:
+    """The parts that routes use.
+
+    seconds  a job may take, waiting included
+    """
+
+    executor: Executor
+    models: Models
+    jobs: Jobs
+    seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(CHECKERS, "partway-check")
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what takes time on pictures; only few at once, which bounds memory."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(work, *args, **kwargs))
+
+    async def submit(
+        self,
+        requests: Sequence[EditRequest],
+        *,
+        mode: Mode = "shared",
+        preview_every: int = 0,
+        format_name: str = "png",
+    ) -> Job:
+        """Check requests and have them run: a job. Raises what is wrong with any of them."""
+        format_name = check_format(format_name)
+        checked = await self.in_thread(check_requests, requests)
+        job = Job(checked, format_name)
+        try:
+            job.submission = self.executor.submit(
+                [each.request for each in checked],
+                mode=mode,
+                preview_every=preview_every,
+                seconds=self.seconds,
+                on_event=job.hear,
+            )
+        except BaseException:
+            job.forget()
+            raise
+        self.jobs.add(job)
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job; no other is touched."""
+        if job.submission is not None:
+            self.executor.cancel(job.submission)
+
+    async def wait(self, job: Job, request: Request) -> Job:
+        """The finished job; a client that leaves cancels it. Raises its error if nothing is done.
+
+        request  that waits
+        """
+        waiting = asyncio.create_task(job.wait())
+        leaving = asyncio.create_task(until_gone(request))
+        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        gone = not waiting.done()
+        waiting.cancel()
+        leaving.cancel()
+        if gone:
+            self.cancel(job)
+            raise Gone("the client left")
+        if job.error is not None:
+            raise job.error
+        return job
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application that answers."""
+    return cast("Service", request.app.state.service)
+
+
+async def until_gone(request: Request) -> None:
+    """Until the client closes the connection; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def check_requests(requests: Sequence[EditRequest]) -> list[Checked]:
+    """Decode the pictures of requests and outline each; the model is chosen once per source."""
+    pictures: dict[int, Picture] = {}
+    chosen: dict[int, str] = {}
+    checked: list[Checked] = []
+    for asked in requests:
+        source, request = asked.source, asked
+        picture = None
+        if source is not None:
+            if id(source) not in pictures:
+                pictures[id(source)] = images.load(source)
+            picture = pictures[id(source)]
+        for data in request.references:
+            if id(data) not in pictures:
+                pictures[id(data)] = images.load(data, "the style picture")
+        if asked.model is None and id(source) in chosen:
+            request = asked.with_(model=chosen[id(source)])
+        whole = outline(request, picture)
+        if asked.model is None and whole.profile is not None:
+            chosen[id(source)] = whole.profile.name
+            request = asked.with_(model=whole.profile.name)
+        checked.append(Checked(request, whole, hints_of(request, whole.profile)))
+    return checked
+
+
+def hints_of(request: EditRequest, profile: Profile | None) -> list[str]:
+    """Advice on a request."""
+    return advise(
+        request.prompt,
+        strength=request.strength,
+        has_source=request.source is not None,
+        model="the model" if profile is None else profile.name,
+        vocabulary=None if profile is None else vocabulary_of(profile.folder),
+        styled=bool(request.references),
+    )

@@ -1,0 +1,232 @@
+"""From a body to an EditRequest: multipart forms and JSON with the same fields.
+
+Pictures come as files of a form, or in JSON as base64 or data: URLs. Nothing is ever fetched, and
+no field names a file of this machine: models and styles are names from lists.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from partway.errors import InvalidRequest
+from partway.interfaces.http.errors import HTTPError, TooLarge, Unsupported, words
+from partway.noise import MAX_SEED
+from partway.request import EditRequest
+from partway.styles import style_file
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MAX_FILE = 20 * 2**20  # bytes of one picture
+MAX_FILES = 16
+MAX_FIELDS = 200
+MAX_FIELD = 2**20  # bytes of one field that is no file
+
+
+def _pair(value: Any) -> Any:
+    """Two values, from "0.2:0.9", "96x64" or a list."""
+    if isinstance(value, str):
+        parts = value.lower().replace("×", "x").replace("x", ":").replace(",", ":").split(":")
+        try:
+            return tuple(float(part) if "." in part else int(part) for part in parts)
+        except ValueError:
+            return value
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def _list(value: Any) -> Any:
+    """One name as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
+Size = Annotated[tuple[int, int], BeforeValidator(_pair)]
+Names = Annotated[list[str], BeforeValidator(_list)]
+
+
+class EditFields(BaseModel):
+    """The fields of an edit, but its pictures. Names, meanings and defaults as EditRequest's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = Field("", description="What the result should show.")
+    negative_prompt: str = Field("", description="What guidance pushes away from.")
+    strength: float | None = Field(
+        None,
+        description="0 keeps the source, 1 ignores it; 0.5 where none is given.",
+        json_schema_extra={"minimum": 0, "maximum": 1},
+    )
+    dial: str = Field("standard", description="How strength is read: standard, sd1 or noise.")
+    steps: int | None = Field(None, description="Exactly so many steps, at any strength.")
+    full_steps: int | None = Field(None, description="Density of a full run of so many steps.")
+    sampler: str = "euler"
+    spacing: str = "uniform"
+    guidance_scale: float | None = Field(None, description="1 is off; the model's own by default.")
+    guidance_interval: Pair = Field((0.0, 1.0), description="Noise fractions, as 0.2:0.9.")
+    seed: int | Literal["random"] = Field(1, description="0 … 2³² − 1, or random.")
+    size: Size | None = Field(None, description="WxH of a picture made from the prompt alone.")
+    working_multiple: int = Field(1, description="Work at 1 … 4 times the native size.")
+    model: str | None = Field(None, description="A name from /v1/models; chosen by the source.")
+    precision: str = Field("auto", description="auto, bf16 or fp32.")
+    keep_colors: bool = Field(default=False, description="With a style: hues stay the source's.")
+    style: Names = Field([], description="Names of style pictures, from /v1/styles.")
+    mode: Literal["shared", "exact"] = Field(
+        "shared", description="shared is faster; exact gives the same bits every time."
+    )
+    preview_every: int = Field(
+        0, ge=0, le=1000, description="Evaluations between previews; 0 is never."
+    )
+    format: str = Field("png", description="png, jpeg, webp or avif.")
+
+
+class EditJSON(EditFields):
+    """An edit as JSON."""
+
+    source: str | None = Field(None, description="The picture: base64, or a data: URL.")
+    references: list[str] = Field([], description="Style pictures of your own, base64.")
+
+
+class SweepFields(EditFields):
+    """A sweep: an edit at several strengths."""
+
+    strengths: str | list[float] = Field(
+        "0:1:0.1", description='"FROM:TO:STEP", or a list of strengths.'
+    )
+
+
+class SweepJSON(SweepFields, EditJSON):
+    """A sweep as JSON."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """What was sent: fields by name, several where a name came several times; files by name."""
+
+    fields: dict[str, Any]
+    files: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+    is_json: bool = False
+
+
+async def read_body(request: Request) -> Body:
+    """A body as fields and files; 415 where it is neither JSON nor a multipart form."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/json":
+        return Body(parse_json(await request.body()), is_json=True)
+    if kind == "multipart/form-data":
+        return await _read_form(request)
+    raise Unsupported(f"content type {kind or 'none'!r}: want application/json or a multipart form")
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """A JSON object; 400 for anything else."""
+    try:
+        value: object = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise HTTPError(f"the body is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise HTTPError("the body is not a JSON object")
+    return cast("dict[str, Any]", value)
+
+
+async def _read_form(request: Request) -> Body:
+    """A multipart form; files within the limit each."""
+    fields: dict[str, Any] = {}
+    files: dict[str, list[bytes]] = {}
+    async with request.form(
+        max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD
+    ) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files.setdefault(name, []).append(await _read_file(name, value))
+            elif name in fields:
+                before = fields[name]
+                fields[name] = [*before, value] if isinstance(before, list) else [before, value]
+            else:
+                fields[name] = value
+    return Body(fields, files)
+
+
+async def _read_file(name: str, upload: UploadFile) -> bytes:
+    """The bytes of a file of a form."""
+    data = await upload.read(MAX_FILE + 1)
+    return check_file(name, data)
+
+
+def check_file(name: str, data: bytes) -> bytes:
+    """The bytes, if they are not too many."""
+    if len(data) > MAX_FILE:
+        raise TooLarge(f"{name} has more than {MAX_FILE:,} bytes")
+    return data
+
+
+def decode_picture(name: str, text: object) -> bytes:
+    """A picture from base64 or a data: URL; addresses are not fetched."""
+    if not isinstance(text, str):
+        raise InvalidRequest(f"{name} is {type(text).__name__}, want a picture as base64 text")
+    if text.startswith("data:") and "," in text:
+        text = text.split(",", 1)[1]
+    elif "://" in text[:20]:
+        raise InvalidRequest(f"{name} is an address: nothing is fetched, send the picture itself")
+    if len(text) > MAX_FILE * 4 // 3 + 1024:
+        raise TooLarge(f"{name} has more than {MAX_FILE:,} bytes")
+    try:
+        return check_file(name, base64.b64decode("".join(text.split()), validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{name} is not base64: {error}") from error
+
+
+def pictures_of(body: Body) -> tuple[bytes | None, list[bytes]]:
+    """Source and references, taken out of the fields of JSON or the files of a form."""
+    if body.is_json:
+        source: object = body.fields.pop("source", None)
+        listed: object = body.fields.pop("references", None) or []
+        if not isinstance(listed, list):
+            raise InvalidRequest("references is no list of pictures")
+        references = [decode_picture("references", each) for each in cast("list[object]", listed)]
+        return None if source is None else decode_picture("source", source), references
+    for name in ("source", "references"):
+        if body.fields.get(name):
+            raise InvalidRequest(f"{name} is text: want the file itself; nothing is fetched")
+        body.fields.pop(name, None)
+    unknown = sorted(set(body.files) - {"source", "references"})
+    if unknown:
+        raise InvalidRequest(f"no file is called {unknown[0]!r}: want source, references")
+    sources = body.files.get("source", [])
+    if len(sources) > 1:
+        raise InvalidRequest("several sources: an edit has one")
+    return (sources[0] if sources else None), body.files.get("references", [])
+
+
+def parse_fields(kind: type[EditFields], body: Body) -> EditFields:
+    """The fields of a body as one of the models above."""
+    given = dict(body.fields)
+    if not body.is_json:  # an empty field of a form was left empty
+        texts = {"prompt", "negative_prompt"}
+        given = {name: value for name, value in given.items() if value != "" or name in texts}
+    try:
+        return kind.model_validate(given, strict=True if body.is_json else None)
+    except ValidationError as error:
+        raise InvalidRequest(words(error.errors(include_url=False))) from error
+
+
+def to_request(
+    fields: EditFields, source: bytes | None, references: list[bytes], model: str | None
+) -> EditRequest:
+    """The request that decides the pixels.
+
+    model  what fields.model stands for on this server
+    """
+    styles = [style_file(name).read_bytes() for name in fields.style]
+    seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
+    names = EditRequest.__dataclass_fields__
+    given = {name: getattr(fields, name) for name in type(fields).model_fields if name in names}
+    given |= {"seed": seed, "model": model}
+    return EditRequest(**given, source=source, references=(*styles, *references))

@@ -1,0 +1,81 @@
+"""A server in this process: the application on an executor with a worker in a thread."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from partway.executors.local import LocalExecutor
+from partway.executors.worker import in_thread
+from partway.interfaces.http.app import create_app
+from partway.interfaces.http.jobs import Jobs
+from partway.interfaces.http.security import Access
+from partway.interfaces.http.service import Models, Service
+
+HOME = "http://127.0.0.1:7861"
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture
+def client_of() -> Iterator[Client]:
+    """Makes clients of servers; the analytic family is the default model."""
+    open_clients: list[tuple[TestClient, LocalExecutor, Service]] = []
+
+    def build(
+        access: Access | None = None,
+        *,
+        jobs: Jobs | None = None,
+        seconds: float = 60,
+        **options: Any,
+    ) -> TestClient:
+        executor = LocalExecutor(in_thread, **options)
+        service = Service(executor, Models(["analytic"]), jobs or Jobs(), seconds)
+        client = TestClient(
+            create_app(service, access), base_url=HOME, headers={"X-Partway": "test"}
+        )
+        client.__enter__()
+        open_clients.append((client, executor, service))
+        return client
+
+    yield build
+    for client, executor, service in open_clients:
+        executor.close()
+        client.__exit__(None, None, None)
+        service.close()
+
+
+@pytest.fixture
+def client(client_of: Client) -> TestClient:
+    return client_of()
+
+
+@pytest.fixture
+def png(icon: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    icon.save(stream, "PNG")
+    return stream.getvalue()
+
+
+Events = list[tuple[int, str, dict[str, Any]]]
+Parse = Callable[[str], Events]
+
+
+@pytest.fixture
+def sse() -> Parse:
+    """Reads an event stream: id, name, facts."""
+
+    def parse(text: str) -> Events:
+        events: Events = []
+        for block in text.split("\n\n"):
+            if block and not block.startswith(":"):
+                lines = dict(line.split(": ", 1) for line in block.split("\n"))
+                events.append((int(lines["id"]), lines["event"], json.loads(lines["data"])))
+        return events
+
+    return parse
