@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ from partway.executors.worker import in_thread
 from partway.families import Profile
 from partway.families.analytic import Analytic
 from partway.images import read_bytes
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from partway.schedule import Level
 
 Make = Callable[..., LocalExecutor]
@@ -162,6 +164,7 @@ def test_cancelling_one_touches_no_other(icon: Image.Image, make: Make, gate: Ga
     executor.cancel(queued)
     assert isinstance(queued.wait(20)[0], Cancelled)
     before = len([event for event in events if isinstance(event, Step)])
+    time.sleep(0.3)  # for the command to reach the worker, which waits at the gate
     gate.leave.release(200)
     assert isinstance(dropped.wait(20)[0], Cancelled)
     after = len([event for event in events if isinstance(event, Step)])

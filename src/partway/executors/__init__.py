@@ -13,7 +13,8 @@ from typing import Protocol, TypeAlias
 
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
-from partway.request import EditRequest, EditResult
+from partway.request import EditRequest
+from partway.result import EditResult
 from partway.run import Mode
 
 Listener: TypeAlias = Callable[[Event], None]

@@ -23,7 +23,8 @@ from partway.interfaces.http.results import data_url, encode_result
 if TYPE_CHECKING:
     from partway.engine import Outline
     from partway.executors import Submission
-    from partway.request import EditRequest, EditResult
+    from partway.request import EditRequest
+    from partway.result import EditResult
 
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 512 * 2**20

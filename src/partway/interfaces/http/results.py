@@ -12,7 +12,7 @@ from partway import images
 from partway.errors import UnknownName
 
 if TYPE_CHECKING:
-    from partway.request import EditResult
+    from partway.result import EditResult
 
 # Name of a format in requests → Pillow's name and media type.
 FORMATS = {
