@@ -15,18 +15,13 @@ where workers end before they are up, several times in a row.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
-import math
 import threading
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from time import monotonic
-
-from PIL import Image
 
 from partway.engine import Engine
 from partway.errors import (
@@ -34,13 +29,15 @@ from partway.errors import (
     DeadlineExceeded,
     InvalidRequest,
     PartwayError,
-    Quarantined,
     QueueFull,
     Unavailable,
     WorkerLost,
 )
 from partway.events import Done, Event, Failed, Queued, Step, WasCancelled
 from partway.executors import Listener, Status, Submission
+from partway.executors.entries import Entry, Running, pixels, weight
+from partway.executors.pace import Pace
+from partway.executors.suspects import Suspects, quarantined
 from partway.executors.worker import Add, MakeEngine, Remove, Report, Start, Worker, in_process
 from partway.request import EditRequest
 from partway.run import Mode
@@ -52,51 +49,7 @@ MAX_PIXELS = 48_000_000  # of their sources together, bounds memory; one request
 MAX_BYTES = 512 * 2**20  # of sources and references, running and waiting
 STALLED = 600.0  # seconds without a word from a worker that has work; loading a model is silent
 TICK = 0.1  # seconds between looks at deadlines
-MAX_DEATHS = 2
-MAX_SUSPECTS = 1000  # remembered
 FALSE_STARTS = 5  # workers that end before they are up, in a row
-
-
-@dataclass(eq=False)
-class Entry:
-    """A submission that was accepted and is not finished.
-
-    waiting   positions of requests that were not handed to the worker yet
-    pixels    of each request's picture
-    seconds   after which it is given up, or None
-    started   when its first request was handed over, or None
-    ended     why the rest of it is given up, or None
-    """
-
-    submission: Submission
-    mode: Mode
-    preview_every: int
-    seconds: float | None
-    waiting: deque[int]
-    pixels: list[int]
-    submitted: float
-    started: float | None = None
-    ended: PartwayError | None = None
-    digests: dict[int, str] = field(default_factory=dict[int, str])
-
-    def digest(self, index: int) -> str:
-        """The digest of a request, made when it is asked for."""
-        if index not in self.digests:
-            self.digests[index] = digest(self.submission.requests[index])
-        return self.digests[index]
-
-
-@dataclass(frozen=True, eq=False)
-class Running:
-    """A request that was handed to the worker."""
-
-    entry: Entry
-    index: int
-
-    @property
-    def pixels(self) -> int:
-        """Of its picture."""
-        return self.entry.pixels[self.index]
 
 
 class LocalExecutor:
@@ -127,7 +80,7 @@ class LocalExecutor:
         self._keys = count()
         self._entries: dict[Submission, Entry] = {}  # oldest first
         self._running: dict[int, Running] = {}
-        self._deaths: OrderedDict[str, int] = OrderedDict()
+        self._suspects = Suspects()
         self._pace = Pace()
         self._up = self._draining = self._closed = False
         self._finished = self._evaluations = self._calls = self._restarts = 0
@@ -163,8 +116,10 @@ class LocalExecutor:
         )
         with self._lock:
             self._check_open()
-            if any(self._deaths_of(entry, i) >= MAX_DEATHS for i in entry.waiting):
-                raise _quarantined()
+            if self._suspects and any(
+                self._suspects.guilty(entry.digest(i)) for i in entry.waiting
+            ):
+                raise quarantined()
             self._check_room(entry)
             ahead = len(self._waiting())
             self._entries[submission] = entry
@@ -282,7 +237,7 @@ class LocalExecutor:
 
     def _deaths_of(self, entry: Entry, index: int) -> int:
         """How often a worker ended while this request ran on it."""
-        return self._deaths.get(entry.digest(index), 0) if self._deaths else 0
+        return self._suspects.deaths(entry.digest(index)) if self._suspects else 0
 
     def _end(self, entry: Entry, error: PartwayError) -> None:
         """Give up what is left of a submission.
@@ -291,13 +246,13 @@ class LocalExecutor:
         """
         entry.ended = error
         for index in entry.waiting:
-            _tell_last(entry, index)
+            entry.tell_last(index)
         entry.waiting.clear()
         for key, each in self._running.items():
             if each.entry is entry:
                 self._worker.tell(Remove(key))
                 if not isinstance(error, Cancelled):
-                    _tell_last(entry, each.index)
+                    entry.tell_last(each.index)
         self._settle(entry)
 
     def _settle(self, entry: Entry) -> None:
@@ -328,8 +283,8 @@ class LocalExecutor:
             return
         entry, index = running.entry, running.index
         self._evaluations += isinstance(event, Step)
-        if isinstance(event, Done) and self._deaths:
-            self._deaths.pop(entry.digest(index), None)
+        if isinstance(event, Done) and self._suspects:
+            self._suspects.clear(entry.digest(index))
         if isinstance(event, (Done, Failed, WasCancelled)):
             del self._running[event.index]
         entry.submission.tell(replace(event, index=index))
@@ -356,14 +311,11 @@ class LocalExecutor:
     def _suspect(self, entry: Entry, index: int) -> None:
         """Count a death against a request; back to the queue, or refused for good."""
         digest = entry.digest(index)
-        self._deaths[digest] = self._deaths.get(digest, 0) + 1
-        self._deaths.move_to_end(digest)
-        while len(self._deaths) > MAX_SUSPECTS:
-            self._deaths.popitem(last=False)
-        if self._deaths[digest] >= MAX_DEATHS:
-            entry.submission.tell(Failed(index, _quarantined()))
+        self._suspects.accuse(digest)
+        if self._suspects.guilty(digest):
+            entry.submission.tell(Failed(index, quarantined()))
         elif entry.ended is not None:
-            _tell_last(entry, index)
+            entry.tell_last(index)
         else:
             entry.waiting.appendleft(index)
         self._settle(entry)
@@ -395,69 +347,3 @@ class LocalExecutor:
         if over and entry.ended is None:
             self._end(entry, DeadlineExceeded(f"not finished within {entry.seconds:g} seconds"))
             self._admit()
-
-
-def _tell_last(entry: Entry, index: int) -> None:
-    """The last event of a request whose submission was given up."""
-    error = entry.ended
-    if error is None or isinstance(error, Cancelled):
-        entry.submission.tell(WasCancelled(index))
-    else:
-        entry.submission.tell(Failed(index, error))
-
-
-class Pace:
-    """Seconds per job lately, for telling a client when to come back."""
-
-    def __init__(self) -> None:
-        self._seconds = 1.0
-        self._last = 0.0
-
-    def finished(self, started: float) -> None:
-        """A job that ran from `started` to now is done."""
-        now = monotonic()
-        self._seconds += 0.2 * (now - max(self._last, started) - self._seconds)
-        self._last = now
-
-    def seconds_for(self, jobs: int) -> int:
-        """Whole seconds until so many are served; at least 1, at most 10 minutes."""
-        return min(max(math.ceil(jobs * self._seconds), 1), 600)
-
-
-def _quarantined() -> Quarantined:
-    return Quarantined("this request ended the worker it ran on twice; it is not run again")
-
-
-def weight(submissions: Iterable[Submission]) -> int:
-    """Bytes of all pictures; one that several requests share counts once."""
-    files = {
-        id(data): len(data)
-        for submission in submissions
-        for request in submission.requests
-        for data in (*request.references, request.source or b"")
-    }
-    return sum(files.values())
-
-
-def pixels(request: EditRequest) -> int:
-    """Pixels of a request's picture, read from its header; 0 where that says nothing."""
-    if request.source is None:
-        return 0 if request.size is None else math.prod(request.size)
-    try:
-        with Image.open(io.BytesIO(request.source)) as image:
-            return math.prod(image.size)
-    except Exception:  # noqa: BLE001  the engine says what is wrong with it
-        return 0
-
-
-def digest(request: EditRequest) -> str:
-    """SHA-256 of everything in a request."""
-    found = hashlib.sha256()
-    for each in fields(request):
-        value = getattr(request, each.name)
-        files = value if each.name == "references" else (value,)
-        found.update(f"\n{each.name} {len(files)} ".encode())
-        for part in files:
-            data = part if isinstance(part, bytes) else repr(part).encode("utf-8", "replace")
-            found.update(hashlib.sha256(data).digest())
-    return found.hexdigest()

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from partway.engine import Engine
+from partway.examples import PHOTOGRAPH
 from partway.request import EditRequest
 from partway.styles import STYLES
 
@@ -135,6 +136,9 @@ def test_inspecting_a_picture(client: TestClient, png: bytes) -> None:
     facts = client.post("/v1/inspect", files={"source": png}).json()
     assert (facts["width"], facts["height"], facts["format"]) == (96, 64, "png")
     assert facts["model"] == "analytic"
+    assert facts["photograph"] is False  # a bool of Python's, which JSON can hold
+    photograph = client.post("/v1/inspect", files={"source": PHOTOGRAPH.read_bytes()}).json()
+    assert photograph["photograph"] is True
     assert client.get("/health/live").json() == {"status": "live"}
     assert client.get("/metrics").text.startswith("# HELP partway_ready")
 

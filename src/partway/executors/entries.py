@@ -1,0 +1,105 @@
+"""What an executor remembers of a submission until it is finished."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from partway.errors import Cancelled, PartwayError
+from partway.events import Failed, WasCancelled
+
+if TYPE_CHECKING:
+    from partway.executors import Submission
+    from partway.request import EditRequest
+    from partway.run import Mode
+
+
+@dataclass(eq=False)
+class Entry:
+    """A submission that was accepted and is not finished.
+
+    waiting   positions of requests that were not handed to the worker yet
+    pixels    of each request's picture
+    seconds   after which it is given up, or None
+    started   when its first request was handed over, or None
+    ended     why the rest of it is given up, or None
+    """
+
+    submission: Submission
+    mode: Mode
+    preview_every: int
+    seconds: float | None
+    waiting: deque[int]
+    pixels: list[int]
+    submitted: float
+    started: float | None = None
+    ended: PartwayError | None = None
+    digests: dict[int, str] = field(default_factory=dict[int, str])
+
+    def digest(self, index: int) -> str:
+        """The digest of a request, made when it is asked for."""
+        if index not in self.digests:
+            self.digests[index] = digest(self.submission.requests[index])
+        return self.digests[index]
+
+    def tell_last(self, index: int) -> None:
+        """The last event of a request whose submission was given up."""
+        if self.ended is None or isinstance(self.ended, Cancelled):
+            self.submission.tell(WasCancelled(index))
+        else:
+            self.submission.tell(Failed(index, self.ended))
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """A request that was handed to the worker."""
+
+    entry: Entry
+    index: int
+
+    @property
+    def pixels(self) -> int:
+        """Of its picture."""
+        return self.entry.pixels[self.index]
+
+
+def weight(submissions: Iterable[Submission]) -> int:
+    """Bytes of all pictures; one that several requests share counts once."""
+    files = {
+        id(data): len(data)
+        for submission in submissions
+        for request in submission.requests
+        for data in (*request.references, request.source or b"")
+    }
+    return sum(files.values())
+
+
+def pixels(request: EditRequest) -> int:
+    """Pixels of a request's picture, read from its header; 0 where that says nothing."""
+    if request.source is None:
+        return 0 if request.size is None else math.prod(request.size)
+    try:
+        with Image.open(io.BytesIO(request.source)) as image:
+            return math.prod(image.size)
+    except Exception:  # noqa: BLE001  the engine says what is wrong with it
+        return 0
+
+
+def digest(request: EditRequest) -> str:
+    """SHA-256 of everything in a request."""
+    found = hashlib.sha256()
+    for each in fields(request):
+        value = getattr(request, each.name)
+        files = value if each.name == "references" else (value,)
+        found.update(f"\n{each.name} {len(files)} ".encode())
+        for part in files:
+            data = part if isinstance(part, bytes) else repr(part).encode("utf-8", "replace")
+            found.update(hashlib.sha256(data).digest())
+    return found.hexdigest()
