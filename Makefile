@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-residual eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, mem
 
 bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/
 	$(DEV)/python benchmarks/bench_dial.py
+
+bench-residual: .venv/.done  ## what the autoencoder loses and what comes back: docs/results/
+	$(DEV)/python benchmarks/bench_residual.py
 
 eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
 	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket

@@ -384,3 +384,23 @@ def test_much_enlarged_results_say_so(icon: Image.Image) -> None:
     large = Engine().run(request(icon.resize((900, 600)), steps=1))
     assert any("enlarged 12 times" in warning for warning in large.warnings)
     assert Engine().run(request(icon, steps=1)).warnings == ()
+
+
+def test_kept_is_scored_before_the_residual_is_added(
+    icon: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Coarse(Analytic):
+        """Decodes blocks of 8 × 8: the residual brings the rest back."""
+
+        def decode(self, latents: Array) -> Array:
+            blocks = latents[:, ::8, ::8]
+            return np.repeat(np.repeat(blocks, 8, 1), 8, 2)[:, : latents.shape[1]]
+
+    def load(*args: Any) -> Coarse:
+        return Coarse(PROFILE)
+
+    monkeypatch.setattr(engine_module, "load_family", load)
+    result = Engine().run(request(icon, strength=1e-6))
+    assert np.abs(pixels(result).astype(float) - np.asarray(icon)).mean() < 1.0
+    assert result.kept is not None
+    assert result.kept.structure < 0.9

@@ -210,8 +210,8 @@ class Engine:
 
         def finish(latents: Array) -> EditResult:
             with self._lock:
-                image = img2img.finish(family, latents, place, plan, picture, source)
-            result = _result(image, request, plan, job, picture, family, mode, began)
+                image, drawn = img2img.finish(family, latents, place, plan, picture, source)
+            result = _result(image, drawn, request, plan, job, picture, family, mode, began)
             return replace(result, warnings=(*result.warnings, *_enlarged(profile, place)))
 
         def preview(estimate: Array) -> Image:
@@ -247,7 +247,7 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image = pyramid.finish(request, plan, family, latents, place, picture, source)
-            return _result(image, request, plan, job, picture, family, mode, began)
+            return _result(image, image, request, plan, job, picture, family, mode, began)
 
         def preview(estimate: Array) -> Image:
             with self._lock:
@@ -323,6 +323,7 @@ def _enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
 
 def _result(
     image: Image,
+    drawn: Image,
     request: EditRequest,
     plan: Plan,
     job: Job,
@@ -331,13 +332,13 @@ def _result(
     mode: Mode,
     began: float,
 ) -> EditResult:
-    """A finished picture with how it came about."""
+    """A finished picture with how it came about; what was kept is read off `drawn`."""
     return EditResult(
         image=image,
         request=request,
         plan=plan,
         evaluations=job.evaluations,
-        kept=None if picture is None else kept(picture.rgb, images.rgb_of(image)),
+        kept=None if picture is None else kept(picture.rgb, images.rgb_of(drawn)),
         seconds=time.perf_counter() - began,
         model=family.profile.name,
         precision=family.precision,

@@ -1,14 +1,18 @@
 """What the autoencoder and the scaling lost, added back where the picture stayed the same.
 
-A round trip, scaled to the model's canvas, encoded, decoded and scaled back, loses detail:
-residual = source - round_trip. An edit that changed nothing should give the source back, so
+A round trip, scaled to the model's canvas, encoded, decoded and scaled back, loses detail. An edit
+that changed nothing should give the source back, so
 
-    result += a * w * residual
+    result += a * (w * (source - round_trip) + v * (round_trip - result))
 
-a   1 - noise_fraction of the start level: 1 at strength 0, 0 at strength 1
-w   local agreement of result and round trip, exp(-(d / tolerance)²) where d is their difference,
-    smoothed over a window that grows with the picture: near 1 where the edit left things alone,
-    0 where content changed, so that old texture does not come back
+a   1 - noise_fraction¹² of the start level: 1 at strength 0, above 0.98 up to strength 0.5, 0 at 1
+w   exp(-(d / TOLERANCE)⁴), where d is the difference of result and round trip, averaged over a
+    window that grows with the picture: near 1 where the edit left things alone, 0 where content
+    changed, so that old texture does not come back
+v   exp(-(d / UNSEEN)⁴): where the edit changed less than can be seen, its grain goes too and the
+    source itself stands
+
+docs/decisions/0010 has the reasons, docs/results/residual.md the measurements.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ import numpy as np
 if TYPE_CHECKING:
     from partway.denoiser import Array
 
-TOLERANCE = 24.0  # grey levels of 255 at which agreement has fallen to 1/e
+TOLERANCE = 12.0  # grey levels of 255 at which detail comes back by 1/e
+UNSEEN = 4.0  # grey levels of 255 at which the edit's own grain is dropped by 1/e
+FALL = 12  # exponent of a: the detail stays whole until little of the source is left
 WINDOW = 1 / 64  # of the long side
 
 
@@ -45,11 +51,12 @@ def box_blur(values: Array, radius: int) -> Array:
 
 def restore(result: Array, round_trip: Array, source: Array, noise_fraction: float) -> Array:
     """Add the residual back; all pictures (H, W, 3) float32 in 0 … 255, the same size."""
-    weight = 1.0 - noise_fraction
-    if weight <= 0.0:
+    amount = 1.0 - noise_fraction**FALL
+    if amount <= 0.0:
         return result
     difference = np.abs(result - round_trip).max(axis=-1)
-    radius = round(max(difference.shape) * WINDOW)
-    agreement = np.exp(-np.square(box_blur(difference, radius) / TOLERANCE))[..., None]
-    restored = result + weight * agreement * (source - round_trip)
-    return np.clip(restored, 0.0, 255.0).astype(np.float32)
+    radius = max(1, round(max(difference.shape) * WINDOW))
+    distance = box_blur(difference, radius)[..., None]
+    lost = np.exp(-((distance / TOLERANCE) ** 4)) * (source - round_trip)
+    grain = np.exp(-((distance / UNSEEN) ** 4)) * (round_trip - result)
+    return np.clip(result + amount * (lost + grain), 0.0, 255.0).astype(np.float32)

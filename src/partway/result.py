@@ -20,7 +20,8 @@ class EditResult:
     image        at the source's size; the source itself (own mode, own pixels) at strength 0
     plan         start level and steps
     evaluations  network calls this picture took, a guided pair counting once
-    kept         how much of the source is left; None for text-to-image
+    kept         how much of the source the model kept, scored before the autoencoder's residual
+                 is added back; None for text-to-image
     seconds      from taking up the job to the finished picture
     model        name of the checkpoint; None if none was loaded
     precision    of the denoising network, "none" if none ran

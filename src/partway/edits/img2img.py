@@ -94,16 +94,21 @@ def finish(
     plan: Plan,
     picture: Picture | None,
     source: Encoded | None,
-) -> Image:
-    """Decode final latents to a picture of the source's size, with its alpha."""
+) -> tuple[Image, Image]:
+    """Decode final latents to a picture of the source's size, with its alpha.
+
+    Returns it, and what the model itself drew: the same without the residual, to be scored.
+    """
     check_finite(latents, "sampling")
     decoded = family.decode(latents)
     check_finite(decoded, "decoding")
     values = images.from_canvas(decoded, place)
-    if picture is not None and source is not None:
-        rgb = picture.rgb.astype(np.float32)
-        values = restore(values, source.round_trip, rgb, plan.noise_fraction)
-    return images.compose(values, picture)
+    drawn = images.compose(values, picture)
+    if picture is None or source is None:
+        return drawn, drawn
+    rgb = picture.rgb.astype(np.float32)
+    values = restore(values, source.round_trip, rgb, plan.noise_fraction)
+    return images.compose(values, picture), drawn
 
 
 def preview(family: Family, estimate: Array, place: Canvas) -> Image:
