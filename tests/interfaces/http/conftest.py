@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -15,11 +19,13 @@ from partway.executors.local import LocalExecutor
 from partway.executors.worker import in_thread
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
+from partway.interfaces.http.running import Server, address_of, listen
 from partway.interfaces.http.security import Access
 from partway.interfaces.http.service import Models, Service
 
 HOME = "http://127.0.0.1:7861"
 Client = Callable[..., TestClient]
+CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo  # before a test forbids them
 
 
 @pytest.fixture
@@ -53,6 +59,39 @@ def client_of() -> Iterator[Client]:
 @pytest.fixture
 def client(client_of: Client) -> TestClient:
     return client_of()
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server on a port of this machine, and leave for real clients to reach it and no other."""
+
+    def connect(self: socket.socket, to: Any) -> None:
+        assert to[0] == "127.0.0.1", f"a test tried to reach {to}"
+        CONNECT(self, to)
+
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        assert host == "127.0.0.1", f"a test tried to reach {host}"
+        return LOOK_UP(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setenv("NO_PROXY", "*")
+    executor = LocalExecutor(in_thread)
+    service = Service(executor, Models(["analytic"]), Jobs(), 60)
+    listener = listen("127.0.0.1", 0)
+    config = uvicorn.Config(create_app(service), log_level="warning", timeout_graceful_shutdown=5)
+    server = Server(config, executor)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the server never came up"
+        time.sleep(0.01)
+    yield address_of(listener)
+    server.should_exit = True
+    thread.join(20)
+    executor.close()
+    service.close()
 
 
 @pytest.fixture

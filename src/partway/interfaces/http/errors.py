@@ -1,4 +1,6 @@
-"""Typed errors as status codes and JSON: {"error": {"code": …, "message": …}}.
+"""Typed errors as status codes and JSON: {"error": {"code", "message", "type", "param"}}.
+
+That is OpenAI's form, on its routes and on ours. A1111's is flat: {"error", "detail", …}.
 
 Whatever is wrong with a request is 4xx: clients repeat a 5xx, and the same bad input would come
 again.
@@ -16,6 +18,7 @@ from starlette.responses import JSONResponse
 from partway.errors import (
     Cancelled,
     DeadlineExceeded,
+    InvalidRequest,
     ModelError,
     OutputExists,
     PartwayError,
@@ -105,6 +108,11 @@ STATUS: dict[type[PartwayError], int] = {
 }
 
 
+SDAPI = "/sdapi/"
+# OpenAI's word for the kind of an error, where the status says it.
+TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
 def status_of(error: PartwayError) -> int:
     """The status code of an error."""
     if isinstance(error, HTTPError):
@@ -128,9 +136,21 @@ def facts_of(error: PartwayError) -> dict[str, str]:
     return {"code": error.code, "message": str(error)}
 
 
-def answer(error: PartwayError) -> JSONResponse:
+def body_of(code: str, message: str, status: int, path: str = "") -> dict[str, Any]:
+    """The body of an answer to a request that failed.
+
+    path  that was asked for: A1111's clients want a form of their own
+    """
+    if path.startswith(SDAPI):
+        return {"error": code, "detail": message, "body": "", "errors": message}
+    kind = TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"code": code, "message": message, "type": kind, "param": None}}
+
+
+def answer(error: PartwayError, path: str = "") -> JSONResponse:
     """The answer to a request that failed."""
-    return JSONResponse({"error": facts_of(error)}, status_of(error), headers_of(error))
+    status = status_of(error)
+    return JSONResponse(body_of(error.code, str(error), status, path), status, headers_of(error))
 
 
 def install(app: FastAPI) -> None:
@@ -141,36 +161,32 @@ def install(app: FastAPI) -> None:
 
 
 async def _typed(request: Request, error: Exception) -> JSONResponse:
-    del request
     if not isinstance(error, PartwayError):
         raise error
-    return answer(error)
+    return answer(error, request.scope["path"])
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     """Errors that the framework raises: no such route, wrong method, a form it cannot read."""
-    del request
     if not isinstance(error, HTTPException):
         raise error
-    code = HTTPStatus(error.status_code).name.lower()
-    facts = {"code": code, "message": str(error.detail)}
-    return JSONResponse({"error": facts}, error.status_code, dict(error.headers or {}))
+    status = error.status_code
+    code = HTTPStatus(status).name.lower()
+    content = body_of(code, str(error.detail), status, request.scope["path"])
+    return JSONResponse(content, status, dict(error.headers or {}))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """A path or query parameter of the wrong type."""
-    del request
     if not isinstance(error, RequestValidationError):
         raise error
-    return JSONResponse(
-        {"error": {"code": "invalid_request", "message": words(error.errors())}}, 422
-    )
+    return answer(InvalidRequest(words(error.errors())), request.scope["path"])
 
 
-def bug() -> JSONResponse:
+def bug(path: str = "") -> JSONResponse:
     """The answer to what nobody foresaw, without its insides."""
-    facts = {"code": "internal_error", "message": "an error of ours; the server's log has it"}
-    return JSONResponse({"error": facts}, 500)
+    message = "an error of ours; the server's log has it"
+    return JSONResponse(body_of("internal_error", message, 500, path), 500)
 
 
 def words(errors: Any) -> str:

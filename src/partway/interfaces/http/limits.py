@@ -64,14 +64,14 @@ class Limits:
         except HTTPError as error:
             if began:
                 raise
-            failed = answer(error)
+            failed = answer(error, scope["path"])
             failed.headers["Connection"] = "close"  # what is left of the body is not read
             await failed(scope, receive, counted)
         except Exception:
             log.exception("%s %s failed", method, scope["path"])
             if began:
                 raise
-            await bug()(scope, receive, counted)
+            await bug(scope["path"])(scope, receive, counted)
 
     def _check_length(self, scope: Scope) -> None:
         """Refuse a body that is announced as too large."""

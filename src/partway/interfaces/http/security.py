@@ -95,7 +95,7 @@ class Guard:
                 self._access, scope["method"], scope["path"], headers, scope.get("scheme", "http")
             )
         except HTTPError as error:
-            await answer(error)(scope, receive, dressed)
+            await answer(error, scope["path"])(scope, receive, dressed)
             return
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await _Preflight()(scope, receive, dressed)

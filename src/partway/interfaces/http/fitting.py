@@ -1,0 +1,62 @@
+"""A source brought to a size that a client asks for, before it is edited."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
+
+from partway import images
+
+if TYPE_CHECKING:
+    from partway.geometry import Extent
+
+STRETCH, CROP, FILL = 0, 1, 2
+RESAMPLE = Image.Resampling.LANCZOS
+
+
+def fitted(data: bytes, size: Extent, how: int) -> bytes:
+    """The file of the picture at `size`; the same bytes where it has that size.
+
+    how  STRETCH distorts it, CROP cuts what is too much on both sides, FILL keeps all of it and
+         extends its outermost rows or columns
+    """
+    picture = images.load(data)
+    if picture.extent == size:
+        return data
+    image = Image.fromarray(picture.rgb)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    if how == CROP:
+        image = ImageOps.fit(image, size, RESAMPLE)
+    elif how == FILL:
+        image = _filled(image, size)
+    else:
+        image = image.resize(size, RESAMPLE)
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _filled(image: Image.Image, size: Extent) -> Image.Image:
+    """All of the picture in the middle, its edges stretched over what is left."""
+    inner = ImageOps.contain(image, size, RESAMPLE)
+    left, top = (size.width - inner.width) // 2, (size.height - inner.height) // 2
+    result = Image.new(inner.mode, size)
+    result.paste(inner, (left, top))
+    if inner.width < size.width:
+        first = inner.crop((0, 0, 1, inner.height))
+        last = inner.crop((inner.width - 1, 0, inner.width, inner.height))
+        strips = ((first, 0, left), (last, left + inner.width, size.width))
+        for strip, start, end in strips:
+            if end > start:
+                result.paste(strip.resize((end - start, inner.height)), (start, top))
+    elif inner.height < size.height:
+        first = inner.crop((0, 0, inner.width, 1))
+        last = inner.crop((0, inner.height - 1, inner.width, inner.height))
+        strips = ((first, 0, top), (last, top + inner.height, size.height))
+        for strip, start, end in strips:
+            if end > start:
+                result.paste(strip.resize((inner.width, end - start)), (left, start))
+    return result
