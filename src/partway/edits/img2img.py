@@ -103,12 +103,13 @@ def finish(
     decoded = family.decode(latents)
     check_finite(decoded, "decoding")
     values = images.from_canvas(decoded, place)
-    drawn = images.compose(values, picture)
+    share = 1.0 - plan.noise_fraction
+    drawn = images.compose(values, picture, share)
     if picture is None or source is None:
         return drawn, drawn
     rgb = picture.rgb.astype(np.float32)
     values = restore(values, source.round_trip, rgb, plan.noise_fraction)
-    return images.compose(values, picture), drawn
+    return images.compose(values, picture, share), drawn
 
 
 def preview(family: Family, estimate: Array, place: Canvas) -> Image:

@@ -235,8 +235,9 @@ def finish(
     working = Canvas(place.fitted, place.fitted, place.fitted)
     result = images.from_canvas(family.decode(latents), working)
     reduced = images.from_canvas(family.decode(source), working)
-    values = carry(result, reduced, picture.rgb, 1.0 - plan.noise_fraction)
-    return images.compose(values, picture)
+    share = 1.0 - plan.noise_fraction
+    values = carry(result, reduced, picture.rgb, share)
+    return images.compose(values, picture, share)
 
 
 def preview(family: Family, estimate: Array, place: Canvas) -> Image:

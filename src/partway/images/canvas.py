@@ -8,10 +8,14 @@ import numpy as np
 from PIL import Image
 
 from partway.geometry import Canvas, Extent
+from partway.images import color_profiles
+from partway.images.modes import split
 
 if TYPE_CHECKING:
     from partway.denoiser import Array
     from partway.images.picture import Picture, Pixels
+
+TOLERANCE = 24.0  # grey levels of 255 at which agreement with the source has fallen to 1/e
 
 
 def to_canvas(rgb: Pixels, canvas: Canvas) -> Array:
@@ -48,16 +52,56 @@ def _resize(rgb: Pixels, size: Extent) -> Pixels:
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
 
 
-def compose(values: Array, picture: Picture | None) -> Image.Image:
-    """(H, W, 3) result in 0 … 255 as an image carrying the source's alpha.
+def compose(values: Array, picture: Picture | None, share: float = 0.0) -> Image.Image:
+    """(H, W, 3) sRGB result in 0 … 255 as an image in the source's profile, carrying its alpha.
 
     The model saw the source on white; what shows through an alpha a is un-mixed from it,
     rgb = 255 - (255 - value) / a. Where a is 0 the source's own hidden colours stay.
+
+    share  0 … 1: how much comes back, where the result agrees with the source, of what the source
+           lost on its way to sRGB: colours that sRGB does not hold
     """
-    if picture is None or picture.alpha is None:
+    if picture is None:
         return Image.fromarray(np.rint(values).astype(np.uint8))
-    share = picture.alpha[..., None].astype(np.float32) / 255.0
-    unmixed = 255.0 - (255.0 - values) / np.maximum(share, 1 / 255.0)
-    hidden = np.asarray(picture.image.convert("RGBA"))[..., :3]
-    rgb = np.where(share > 0.0, np.clip(unmixed, 0.0, 255.0), hidden)
-    return Image.fromarray(np.dstack([np.rint(rgb).astype(np.uint8), picture.alpha]))
+    straight = values
+    if picture.alpha is not None:
+        mix = picture.alpha[..., None].astype(np.float32) / 255.0
+        straight = np.clip(255.0 - (255.0 - values) / np.maximum(mix, 1 / 255.0), 0.0, 255.0)
+    rgb = np.rint(straight).astype(np.uint8)
+    own = _own_colors(picture)
+    if own is not None and picture.profile is not None:
+        rgb = color_profiles.from_srgb(rgb, picture.profile)
+        if share > 0.0:
+            rgb = _with_own_gamut(rgb, own, picture.profile, values, picture, share)
+    image = Image.fromarray(rgb)
+    if picture.alpha is not None:
+        hidden = np.asarray(picture.image.convert("RGBA"))[..., :3]
+        visible = (picture.alpha > 0)[..., None]
+        image = Image.fromarray(np.dstack([np.where(visible, rgb, hidden), picture.alpha]))
+    if picture.profile is not None:
+        image.info["icc_profile"] = picture.profile
+    return image
+
+
+def _own_colors(picture: Picture) -> Pixels | None:
+    """The source's (H, W, 3) pixels in its profile; None where a result needs no conversion."""
+    icc = picture.profile
+    if icc is None or icc != picture.image.info.get("icc_profile") or color_profiles.is_srgb(icc):
+        return None
+    return np.asarray(split(picture.image)[0].convert("RGB"))
+
+
+def _with_own_gamut(
+    rgb: Pixels, own: Pixels, icc: bytes, values: Array, picture: Picture, share: float
+) -> Pixels:
+    """A result in the source's profile, with what the source lost in sRGB where they agree."""
+    there = color_profiles.to_srgb(Image.fromarray(own), icc)
+    back = color_profiles.from_srgb(np.asarray(there), icc)
+    lost = own.astype(np.int16) - back
+    rows, columns = np.nonzero(lost.any(axis=-1))
+    apart = np.abs(values[rows, columns] - picture.rgb[rows, columns]).max(axis=-1)
+    weight = share * np.exp(-np.square(apart / TOLERANCE))
+    restored = rgb[rows, columns] + weight[:, None] * lost[rows, columns]
+    result = rgb.copy()
+    result[rows, columns] = np.rint(np.clip(restored, 0.0, 255.0)).astype(np.uint8)
+    return result
