@@ -343,8 +343,16 @@ def _result(
         model=family.profile.name,
         precision=family.precision,
         mode=mode,
-        warnings=_warnings(request, picture),
+        warnings=(*_warnings(request, picture), *_shallower(picture)),
+        carried=images.NOTHING if picture is None else picture.carried,
     )
+
+
+def _shallower(picture: Picture | None) -> tuple[str, ...]:
+    """A note where the source has finer shades than its results."""
+    if picture is None or not picture.deep:
+        return ()
+    return ("the source has more than 8 bits per channel: results above strength 0 have 8",)
 
 
 def _untouched(
@@ -364,6 +372,7 @@ def _untouched(
         precision="none",
         mode=mode,
         warnings=_warnings(request, picture),
+        carried=picture.carried,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from partway import images
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -27,6 +29,7 @@ class EditResult:
     precision    of the denoising network, "none" if none ran
     mode         "exact" or "shared" batching
     warnings     notes for the person who asked
+    carried      what the source's file carried beside its pixels
     """
 
     image: Image
@@ -39,3 +42,4 @@ class EditResult:
     precision: str
     mode: str
     warnings: tuple[str, ...] = ()
+    carried: images.Carried = images.NOTHING

@@ -1,4 +1,4 @@
-"""ICC profiles made from their definitions: matrix and curve for RGB, curve for grey, table for CMYK.
+"""ICC profiles made from definitions: matrix and curve for RGB, a curve for grey, a CMYK table.
 
 Display P3, Adobe RGB (1998) and ProPhoto RGB by the primaries, white points and gammas of their
 specifications, adapted to D50 by the Bradford matrix, as ICC.1 version 2 asks.
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 D50 = np.array([0.9642, 1.0, 0.8249])
 D65_XY = (0.3127, 0.3290)
 D50_XY = (0.3457, 0.3585)
-BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 
 Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 P3: Primaries = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))

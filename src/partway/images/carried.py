@@ -102,7 +102,7 @@ def _exif(exif: Image.Exif, *, keep_gps: bool) -> bytes | None:
 def clean_xmp(packet: bytes, *, keep_gps: bool = False) -> bytes | None:
     """An XMP packet without what no longer holds; None for one that is no XMP or too large."""
     packet = packet.strip(b"\0")
-    if len(packet) > MAX_BLOCK or b"rdf:RDF" not in packet:
+    if len(packet) > MAX_BLOCK or b"xmpmeta" not in packet:
         return None
     try:
         packet.decode("utf-8")

@@ -143,13 +143,23 @@ def _open(data: bytes, name: str) -> Image.Image:
             f"{name} has {data.count(bytes((0xFF, 0xDA)))} scans, allowed are {MAX_SCANS}: "
             "save it anew as a JPEG that is not progressive"
         )
-    image = Image.open(io.BytesIO(data), formats=[format_name])
+    image = _decoder(data, format_name)
     tags = getattr(image, "tag_v2", {})
     if DNG_VERSION in tags or (tags.get(NEW_SUBFILE_TYPE) == 1 and SUB_IFDS in tags):
         raise UnreadableImage(
             f"{name} is a RAW photograph: develop it in a RAW converter and export a TIFF or JPEG"
         )
     return image
+
+
+def _decoder(data: bytes, format_name: str) -> Image.Image:
+    """Pillow's image of the file; one with more text than Pillow reads is opened without it."""
+    try:
+        return Image.open(io.BytesIO(data), formats=[format_name])
+    except ValueError as error:
+        if format_name != "PNG" or "MAX_TEXT" not in str(error):
+            raise
+        return Image.open(io.BytesIO(without_text(data)), formats=[format_name])
 
 
 def _register_heif(name: str) -> None:
@@ -162,6 +172,17 @@ def _register_heif(name: str) -> None:
             "or export it as a JPEG"
         ) from error
     heif.register_heif_opener(thumbnails=False)
+
+
+def without_text(png: bytes) -> bytes:
+    """A PNG without its text chunks."""
+    pieces, at = [png[:8]], 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        if png[at + 4 : at + 8] not in {b"tEXt", b"zTXt", b"iTXt"}:
+            pieces.append(png[at:end])
+        at = end
+    return b"".join(pieces)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -116,7 +116,8 @@ def _quality(format_name: str, quality: int | None) -> dict[str, Any]:
     if format_name == "JPEG":
         return {"quality": quality or 95, "subsampling": 0 if fine else 2}
     if format_name == "AVIF":
-        return {"quality": quality or 90, "subsampling": "4:4:4" if fine else "4:2:0"}
+        colors = "4:4:4" if fine else "4:2:0"
+        return {"quality": quality or 90, "subsampling": colors, "speed": 9}
     if format_name == "WEBP":
         return {"lossless": True} if quality is None else {"quality": quality}
     return {}
