@@ -104,7 +104,7 @@ def finish(
     check_finite(decoded, "decoding")
     values = images.from_canvas(decoded, place)
     share = 1.0 - plan.noise_fraction
-    drawn = images.compose(values, picture, share)
+    drawn = images.compose(values, picture)
     if picture is None or source is None:
         return drawn, drawn
     rgb = picture.rgb.astype(np.float32)
