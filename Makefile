@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-residual eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-photos bench-residual eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, mem
 
 bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/
 	$(DEV)/python benchmarks/bench_dial.py
+
+bench-photos: .venv/.done  ## photographs in six styles: figures and sheets in docs/ (15 min)
+	$(DEV)/python benchmarks/bench_photos.py
 
 bench-residual: .venv/.done  ## what the autoencoder loses and what comes back: docs/results/
 	$(DEV)/python benchmarks/bench_residual.py

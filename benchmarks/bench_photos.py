@@ -1,4 +1,4 @@
-"""Restyled photographs, measured and shown: python benchmarks/bench_photos.py.
+"""Restyled photographs, measured and shown: make bench-photos.
 
 Twelve photographs and crops that scikit-image and scikit-learn carry × six styles × strengths,
 against a plain transfer of colours and against patch nearest neighbours from coarse to fine (in
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from partway import EditRequest, Engine
 from partway.color import matched, to_opponent, to_rgb
@@ -24,7 +24,7 @@ from partway.edits.pyramid import resized
 from partway.fidelity import kept
 from partway.images import read_bytes
 from partway.noise import Noise
-from partway.patches import fold, keys_of, lattice, unfold
+from partway.patches import fold, keys_of, scatter, unfold
 from partway.styles import style_file
 from pictures import REPOSITORY, photograph
 
@@ -38,9 +38,10 @@ CROPS = {  # name: (of, left, top, right, bottom as shares)
 }
 STYLES = ("watercolour", "oil", "mosaic", "pencil", "linen-wood", "evening")
 STRENGTHS = (0.2, 0.35, 0.5, 0.65, 0.8)
-SHOWN = ("chelsea.png", "coffee.png", "china.jpg", "astronaut.png")
 CELL = 150  # long side on the contact sheets, pixels
 JUDGED = 96  # long side at which patches are compared
+VERBATIM = 0.06  # root mean square of [-1, 1] below which a patch is the reference's own
+RUN = 4  # so many pixels in a row, each continuing the one before, are a copy
 Pixels = NDArray[np.uint8]
 
 
@@ -84,7 +85,7 @@ def patch_distance(result: Image.Image, reference: Image.Image, side: int = 7) -
     directions /= np.linalg.norm(directions, axis=0)
     for each in (result, reference):
         plane = opponent(at_side(each, 2 * JUDGED))[:1].repeat(3, axis=0)
-        ys, xs = (lattice(length, side, 3, 0) for length in plane.shape[1:])
+        ys, xs = scatter(plane.shape, side, 3, 0)
         patches = unfold(plane, ys, xs, side)[:, : side * side]
         patches = patches - patches.mean(axis=1, keepdims=True)
         quantiles.append(np.quantile(patches @ directions, np.linspace(0.01, 0.99, 64), axis=0))
@@ -92,18 +93,30 @@ def patch_distance(result: Image.Image, reference: Image.Image, side: int = 7) -
 
 
 def copied(result: Image.Image, reference: Image.Image, side: int = 7) -> float:
-    """Share of pixels whose most similar reference patch continues their left neighbour's."""
+    """Share of places that lie in runs copied verbatim from the reference.
+
+    A place is copied where its patch is the reference's own within VERBATIM and the patches of its
+    row move through the reference in step with it, for RUN places.
+    """
     x, y = opponent(at_side(result, JUDGED)), opponent(at_side(reference, JUDGED))
     keys = keys_of([y], side, 10**6, 1)
-    width = y.shape[2] - side + 1
-    count = (y.shape[1] - side + 1) * width
+    count = (y.shape[1] - side + 1) * (y.shape[2] - side + 1)
     order = np.argsort(Noise(0, (count,))(), kind="stable")  # as keys_of draws them
-    texture, plain = keys.split(
-        unfold(x, np.arange(x.shape[1] - side + 1), np.arange(x.shape[2] - side + 1), side)
-    )
-    found = order[keys.nearest(texture, plain, np.ones(plain.shape[1], np.float32), 1.0)]
-    places = found.reshape(x.shape[1] - side + 1, -1)
-    return float((np.diff(places, axis=1) == 1).mean())
+    rows, columns = (length - side + 1 for length in x.shape[1:])
+    ys, xs = (each.ravel() for each in np.indices((rows, columns)))
+    patches = unfold(x, ys, xs, side)
+    texture, plain = keys.split(patches)
+    found = keys.nearest(texture, plain, np.ones(plain.shape[1], np.float32), 1.0)
+    apart = np.square(patches - keys.join(keys.texture[found], keys.plain[found])).mean(axis=1)
+    near = (apart < VERBATIM**2).reshape(rows, columns)
+    steps = (np.diff(order[found].reshape(near.shape), axis=1) == 1) & near[:, 1:] & near[:, :-1]
+    length = np.zeros(rows, int)
+    runs = np.zeros(near.shape, bool)
+    for column in range(steps.shape[1]):
+        length = np.where(steps[:, column], length + 1, 0)
+        for back in range(RUN):
+            runs[length >= RUN - 1, max(column + 1 - back, 0)] = True
+    return float(runs.mean())
 
 
 def gpnn(source: Image.Image, reference: Image.Image) -> Image.Image:
@@ -122,7 +135,7 @@ def gpnn(source: Image.Image, reference: Image.Image) -> Image.Image:
         keys = keys_of([resized(manner, smaller[1], smaller[0])], 7, 4096, 1)
         x = resized(x, width, height)
         for i in range(3):
-            ys, xs = lattice(height, 7, 2, i), lattice(width, 7, 2, i + number)
+            ys, xs = scatter(x.shape, 7, 2, 3 * number + i)
             texture, plain = keys.split(unfold(x, ys, xs, 7))
             found = keys.nearest(texture, plain, np.ones(plain.shape[1], np.float32), 1.0)
             x = fold(keys.join(keys.texture[found], keys.plain[found]), ys, xs, 7, x.shape)
@@ -143,17 +156,20 @@ def measure(
     }
 
 
-def sheet(rows: list[list[Image.Image]]) -> Image.Image:
-    """Pictures in rows, small."""
+def sheet(rows: list[list[Image.Image]], labels: list[str]) -> Image.Image:
+    """Pictures in rows, small, a label over each column."""
     cells = [[at_side(image.convert("RGB"), CELL) for image in row] for row in rows]
-    width = max(sum(image.width + 4 for image in row) for row in cells)
-    whole = Image.new("RGB", (width, sum(row[0].height + 4 for row in cells)), "white")
-    top = 0
+    whole = Image.new(
+        "RGB", ((CELL + 4) * len(labels), 24 + sum(row[0].height + 4 for row in cells)), "white"
+    )
+    draw = ImageDraw.Draw(whole)
+    for column, label in enumerate(labels):
+        middle = (column * (CELL + 4) + CELL // 2, 12)
+        draw.text(middle, label, "black", ImageFont.load_default(size=15), anchor="mm")
+    top = 24
     for row in cells:
-        left = 0
-        for image in row:
-            whole.paste(image, (left, top))
-            left += image.width + 4
+        for column, image in enumerate(row):
+            whole.paste(image, (column * (CELL + 4) + (CELL - image.width) // 2, top))
         top += row[0].height + 4
     return whole
 
@@ -172,7 +188,7 @@ def main() -> None:
         data = style_file(style).read_bytes()
         reference = Image.open(style_file(style)).convert("RGB")
         rows: list[list[Image.Image]] = []
-        for name, source in photographs.items():
+        for source in photographs.values():
             row = [source]
             for strength in STRENGTHS:
                 began = time.process_time()
@@ -189,10 +205,9 @@ def main() -> None:
             }
             for label, image in others.items():
                 figures[style][label].append(measure(source, image, reference, 0.0))
-            if name in SHOWN:
-                rows.append([*row, *others.values()])
-        if rows:
-            sheet(rows).save(images / f"photos-{style}.jpg", quality=80)
+            rows.append([*row, *others.values()])
+        labels = ["source", *(f"{strength:g}" for strength in STRENGTHS), "colours", "GPNN-like"]
+        sheet(rows, labels).save(images / f"photos-{style}.jpg", quality=80)
         means = {
             kind: {key: round(float(np.mean([e[key] for e in each])), 3) for key in each[0]}
             for kind, each in figures[style].items()

@@ -30,11 +30,19 @@ def test_matching_takes_over_mean_and_covariance() -> None:
     assert matched(source, reference, 0.0) is source
 
 
-def test_a_grey_reference_does_not_blow_up_and_gains_are_limited() -> None:
+def test_a_grey_reference_takes_the_colours_and_half_of_the_contrast_at_most() -> None:
     source = 0.3 * Noise(3, (3, 30, 30))()
+    source[1] += 0.5 * source[0]
     result = matched(source, np.zeros_like(source), 1.0)
     assert np.isfinite(result).all()
-    assert result.std() > 0.4 * source.std()
+    assert abs(result[0].std() / source[0].std() - 0.5) < 0.01
+    assert result[1:].std() < 0.15 * source[1:].std()
+
+
+def test_a_loud_reference_stretches_within_a_limit() -> None:
+    source, reference = 0.05 * Noise(3, (3, 30, 30))(), Noise(4, (3, 30, 30))()
+    result = matched(source, reference, 1.0)
+    assert result.std(axis=(1, 2)).max() < 1.9 * source.std(axis=(1, 2)).max()
 
 
 def test_with_hues_keeps_luma() -> None:

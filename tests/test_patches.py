@@ -6,22 +6,35 @@ import numpy as np
 import pytest
 
 from partway.noise import Noise
-from partway.patches import cosines, fold, keys_of, lattice, unfold
+from partway.patches import cosines, fold, keys_of, scatter, unfold
 
 
-@pytest.mark.parametrize("offset", [0, 1, 5])
-def test_unfold_then_fold_is_the_identity(offset: int) -> None:
+@pytest.mark.parametrize("turn", [0, 1, 5])
+def test_unfold_then_fold_is_the_identity(turn: int) -> None:
     x = Noise(1, (3, 31, 44))()
-    ys, xs = lattice(31, 9, 3, offset), lattice(44, 9, 3, offset)
+    ys, xs = scatter(x.shape, 9, 3, turn)
     assert np.abs(fold(unfold(x, ys, xs, 9), ys, xs, 9, x.shape) - x).max() < 1e-5
 
 
-def test_a_lattice_reaches_both_ends_and_leaves_no_gap() -> None:
-    for length in (9, 10, 31, 64):
-        at = lattice(length, 9, 4, 2)
-        assert at[0] == 0
-        assert at[-1] == length - 9
-        assert len(at) == 1 or np.diff(at).max() <= 9
+@pytest.mark.parametrize(("side", "stride"), [(9, 3), (25, 8), (7, 2), (3, 1), (9, 4)])
+def test_patches_cover_every_pixel_inside_the_picture(side: int, stride: int) -> None:
+    for shape in ((3, side, side), (3, side + 1, 40), (3, 64, 31)):
+        for turn in range(2 * stride):
+            ys, xs = scatter(shape, side, stride, turn)
+            covered = np.zeros(shape[1:], bool)
+            for y, x in zip(ys, xs, strict=True):
+                covered[y : y + side, x : x + side] = True
+            assert covered.all()
+            assert ys.min() >= 0
+            assert ys.max() <= shape[1] - side
+            assert xs.max() <= shape[2] - side
+
+
+def test_patches_lie_in_no_lines_and_elsewhere_at_every_turn() -> None:
+    ys, xs = scatter((3, 100, 100), 12, 4, 1)
+    inner = ys[(xs > 10) & (xs < 80) & (ys > 10) & (ys < 80)]
+    assert np.bincount(inner % 4, minlength=4).min() > 0.2 * len(inner)
+    assert not np.array_equal(ys, scatter((3, 100, 100), 12, 4, 2)[0])
 
 
 def test_cosines_are_orthonormal_and_start_with_the_mean() -> None:
@@ -34,7 +47,7 @@ def test_cosines_are_orthonormal_and_start_with_the_mean() -> None:
 def test_split_and_join() -> None:
     picture = Noise(2, (3, 40, 40))()
     keys = keys_of([picture], 9, 100, 2)
-    patches = unfold(picture, lattice(40, 9, 5, 0), lattice(40, 9, 5, 0), 9)
+    patches = unfold(picture, *scatter(picture.shape, 9, 5, 0), 9)
     texture, plain = keys.split(patches)
     assert np.abs(keys.join(texture, plain) - patches).max() < 1e-5
     assert np.abs(texture.reshape(len(texture), 3, -1).mean(axis=2)).max() < 1e-5

@@ -21,8 +21,8 @@ OPPONENT = np.array(
 
 # The least deviation of a channel that palettes are compared with: a grey reference has none.
 FLOOR = 0.03
-# How far matching may stretch or squeeze contrast and saturation.
-GAINS = (0.5, 1.8)
+# How far matching may stretch contrast and saturation, and squeeze contrast.
+MOST, LEAST = 1.8, 0.5
 
 
 def to_opponent(rgb: Array) -> Array:
@@ -38,23 +38,27 @@ def to_rgb(opponent: Array) -> Array:
 def matched(source: Array, reference: Array, share: float) -> Array:
     """`source` with a share, 0 … 1, of the way to the mean and covariance of `reference`.
 
-    source, reference  (3, H, W) opponent
+    source, reference  (C, H, W), one or all of the opponent channels
 
     The linear Monge-Kantorovich map (Pitié & Kokaram 2007): of all linear maps between two
-    Gaussians the one that moves colours least, so hues keep their order. Its gains are limited;
-    a share below 1 leaves some of the source's own colours.
+    Gaussians the one that moves colours least, so hues keep their order. Its gains are limited:
+    what is pale grows no louder than MOST, and shapes stay readable after a reference without
+    contrast. Colour may go altogether, as a pencil drawing asks. A share below 1 leaves some of the
+    source's own colours.
     """
     if share <= 0.0:
         return source
-    flat, other = source.reshape(3, -1), reference.reshape(3, -1)
+    flat, other = (each.reshape(len(each), -1) for each in (source, reference))
     mean, target = flat.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
-    floor = FLOOR**2 * np.eye(3)
-    here, there = np.cov(flat) + floor, np.cov(other) + floor
+    floor = FLOOR**2 * np.eye(len(flat))
+    here, there = (np.atleast_2d(np.cov(each)) + floor for each in (flat, other))
     root = _power(here, 0.5)
     inverse = _power(here, -0.5)
     transport = inverse @ _power(root @ there @ root, 0.5) @ inverse
     values, vectors = np.linalg.eigh(transport)
-    transport = (vectors * np.clip(values, *GAINS)) @ vectors.T
+    transport = (vectors * np.minimum(values, MOST)) @ vectors.T
+    contrast = float(transport[0] @ here @ transport[0] / here[0, 0]) ** 0.5
+    transport[0] *= max(LEAST / max(contrast, 1e-9), 1.0)
     moved = transport @ (flat - mean) + target
     return (source + share * (moved.reshape(source.shape) - source)).astype(np.float32)
 

@@ -25,7 +25,10 @@ WINDOW = 0.22  # deviation of the Gaussian that patches are blended with, of the
 COMPONENTS = 32  # principal components of the texture that patches are compared in
 SAMPLE = 700  # patches the components are fitted on
 ITERATIONS = 2
+# Pairs of its multiples, modulo 1, are spread over the square as evenly as any (Roberts 2018).
+PLASTIC = (0.7548776662466927, 0.5698402909980532)
 CHUNK = 1024  # queries compared at a time: bounds memory at CHUNK × keys float32
+Places = NDArray[np.intp]
 
 
 def cosines(side: int, count: int) -> Array:
@@ -36,37 +39,40 @@ def cosines(side: int, count: int) -> Array:
     return np.stack([np.outer(rows[a], rows[b]).ravel() for a, b in pairs]).astype(np.float32)
 
 
-def lattice(length: int, side: int, stride: int, offset: int) -> NDArray[np.intp]:
-    """Positions of patches along one axis: every `stride` from `offset`, and both ends."""
-    last = length - side
-    return np.unique([0, *range(offset % stride, last, stride), last]).astype(np.intp)
+def scatter(shape: tuple[int, ...], side: int, stride: int, turn: int) -> tuple[Places, Places]:
+    """Where patches lie on a picture (…, h, w): their rows and their columns, (n,) each.
+
+    About every `stride` along both axes, so that with stride <= side / 2 every pixel is covered,
+    but never in lines: on even ground evenly spaced patches would weave a pattern of that period.
+    Each `turn` gives other places.
+    """
+    starts = [1 - stride - (turn * each) % stride for each in (1, 7)]
+    lasts = [length - side for length in shape[-2:]]
+    even = [np.arange(a, b + stride, stride) for a, b in zip(starts, lasts, strict=True)]
+    ys, xs = (each.ravel() for each in np.meshgrid(*even, indexing="ij"))
+    count = turn + np.arange(len(ys))
+    further = [(count * share % 1.0 * stride).astype(np.intp) for share in PLASTIC]
+    return np.clip(ys + further[0], 0, lasts[0]), np.clip(xs + further[1], 0, lasts[1])
 
 
-def unfold(x: Array, ys: NDArray[np.intp], xs: NDArray[np.intp], side: int) -> Array:
-    """Patches (len(ys) * len(xs), 3 * side²) of a picture (3, h, w) at a lattice."""
+def unfold(x: Array, ys: Places, xs: Places, side: int) -> Array:
+    """Patches (n, 3 * side²) of a picture (3, h, w) at n places."""
     view = np.lib.stride_tricks.sliding_window_view(x, (side, side), axis=(1, 2))
-    picked = view[:, ys][:, :, xs].transpose(1, 2, 0, 3, 4)
-    return np.ascontiguousarray(picked).reshape(len(ys) * len(xs), -1)
+    return np.ascontiguousarray(view[:, ys, xs].transpose(1, 0, 2, 3)).reshape(len(ys), -1)
 
 
-def fold(
-    patches: Array, ys: NDArray[np.intp], xs: NDArray[np.intp], side: int, shape: tuple[int, ...]
-) -> Array:
+def fold(patches: Array, ys: Places, xs: Places, side: int, shape: tuple[int, ...]) -> Array:
     """The picture (3, h, w) of overlapping patches, blended with a Gaussian window."""
     at = (np.arange(side) - (side - 1) / 2) / side
     bell = np.exp(-np.square(at) / (2 * WINDOW**2)).astype(np.float32)
     window = np.outer(bell, bell)
-    # One copy with the offset inside a patch first: each turn of the loop adds whole planes.
-    planes = patches.reshape(len(ys), len(xs), 3, side, side).transpose(3, 4, 2, 0, 1)
-    planes = np.ascontiguousarray(planes)
-    total = np.zeros(shape, np.float32)
-    weight = np.zeros(shape[1:], np.float32)
-    for i in range(side):
-        for j in range(side):
-            rows, columns = (ys + i)[:, None], (xs + j)[None]
-            total[:, rows, columns] += window[i, j] * planes[i, j]
-            weight[rows, columns] += window[i, j]
-    return total / weight
+    inside = np.add.outer(np.arange(side) * shape[2], np.arange(side))
+    pixels = ((ys * shape[2] + xs)[:, None] + inside.ravel()).ravel()
+    size = shape[1] * shape[2]
+    planes = patches.reshape(len(ys), 3, side**2) * window.ravel()
+    total = [np.bincount(pixels, planes[:, channel].ravel(), size) for channel in range(3)]
+    weight = np.bincount(pixels, np.tile(window.ravel(), len(ys)), size)
+    return (np.stack(total) / weight).reshape(shape).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

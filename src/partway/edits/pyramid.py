@@ -50,9 +50,8 @@ STEPS = (0.5, 0.67)
 # How far a patch may differ from the source's own, per scale, times the noise-to-signal ratio.
 TOLERANCES = (0.18, 0.46, 0.74)
 # Palette taken from the reference: most of it from this noise fraction on.
-PALETTE, PALETTE_FULL_AT = 0.7, 0.5
-FREEDOM = (0.06, 0.10)  # of luma and colours within the palette
-OWN_COLORS = (0.06, 0.30)  # with keep_colors
+PALETTE, PALETTE_FULL_AT = 0.85, 0.45
+HUES = 0.30  # with keep_colors: how far the colours of a patch may move
 HUES_LET_GO = 0.8  # noise fraction from which keep_colors fades, to nothing at 1
 
 
@@ -139,9 +138,7 @@ def begin(
         width, height = scale.extent
         manner = manner_at(max(scale.extent))
         own: Array | None = None
-        freedom = FREEDOM
         if keeps and source is not None:
-            freedom = OWN_COLORS if request.keep_colors else FREEDOM
             own = _own(resized(source, width, height), result, manner, plan, request)
         base = own if own is not None else result
         if own is None and result is not None:
@@ -152,7 +149,7 @@ def begin(
         if base is not None:
             x = (plan.kappa if number == 0 else 1.0) * start.alpha * base + x
         tolerance = TOLERANCES[number] * nsr_of(plan.noise_fraction) if keeps else 0.0
-        condition = manner.beside(own, tolerance, freedom)
+        condition = manner.beside(own, tolerance, (0.0, HUES * hues_kept(request, plan)))
         solver = get_sampler(request.sampler).solve(x.astype(np.float32), scale.levels, noise)
         if result is not None:
             solver = keep_layout(solver, result)
@@ -166,15 +163,26 @@ def _own(
     source: Array, coarse: Array | None, manner: Manner, plan: Plan, request: EditRequest
 ) -> Array:
     """What a scale starts from: the source in the new palette, over the coarser result if any."""
-    share = 0.0
-    if not request.keep_colors:
-        share = PALETTE * min(plan.noise_fraction / PALETTE_FULL_AT, 1.0)
-    source = matched(source, np.concatenate([_line(p) for p in manner.pictures], axis=2), share)
+    share = PALETTE * min(plan.noise_fraction / PALETTE_FULL_AT, 1.0)
+    reference = np.concatenate([_line(p) for p in manner.pictures], axis=2)
+    palette = matched(source, reference, share)
+    if request.keep_colors:
+        light = np.concatenate([matched(source[:1], reference[:1], share), source[1:]])
+        palette += hues_kept(request, plan) * (light - palette)
+    source = palette
     if coarse is None:
         return source
     detail = source - _low_band(source, coarse.shape)
     height, width = source.shape[1:]
     return resized(coarse, width, height) + (1.0 - plan.noise_fraction) * detail
+
+
+def hues_kept(request: EditRequest, plan: Plan) -> float:
+    """Share of the source's own hues, 0 … 1: none unless asked, and none at strength 1."""
+    if not request.keep_colors:
+        return 0.0
+    let_go = (plan.noise_fraction - HUES_LET_GO) / (1.0 - HUES_LET_GO)
+    return 1.0 - min(max(let_go, 0.0), 1.0)
 
 
 def _line(picture: Array) -> Array:
@@ -229,9 +237,7 @@ def finish(
     check_finite(latents, "sampling")
     if source is None or picture is None:
         return images.compose(images.from_canvas(family.decode(latents), place), picture)
-    if request.keep_colors:
-        let_go = (plan.noise_fraction - HUES_LET_GO) / (1.0 - HUES_LET_GO)
-        latents = with_hues(latents, source, 1.0 - min(max(let_go, 0.0), 1.0))
+    latents = with_hues(latents, source, hues_kept(request, plan))
     working = Canvas(place.fitted, place.fitted, place.fitted)
     result = images.from_canvas(family.decode(latents), working)
     reduced = images.from_canvas(family.decode(source), working)

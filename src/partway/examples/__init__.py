@@ -24,8 +24,9 @@ class Example:
         return HERE / f"{self.name}.png"
 
 
-# A photograph, for --style.
+# A photograph, and the style it is shown in.
 PHOTOGRAPH = HERE / "cat.jpg"
+PHOTOGRAPH_STYLE = "evening"
 
 EXAMPLES = (
     Example("angry-face", "angry face, 3d"),

@@ -33,16 +33,14 @@ from partway.color import to_opponent, to_rgb
 from partway.denoiser import Array
 from partway.errors import InvalidRequest
 from partway.families import Profile
-from partway.patches import Keys, fold, keys_of, lattice, unfold
+from partway.patches import Keys, fold, keys_of, scatter, unfold
 from partway.schedule import Level, Schedule
 
 KEYS = 3072
 # From which noise level: side of patches, cosine components per axis of their plain part.
 SIZES = ((0.45, 25, 3), (0.27, 17, 3), (0.13, 13, 2), (0.0, 9, 1))
 OVERLAP = 3  # patches across each pixel, per axis
-# Freedom of luma, of the two colour channels; the higher cosine components get SLOPES times it.
-FREEDOM = (0.06, 0.10)
-SLOPES = 1.5
+SLOPES = 1.5  # times the freedom of the mean is that of the higher cosine components
 LEAST_NOISE = 0.03  # below it, patches are compared as at it
 HARDNESS = 3.0  # of the choice between own and reference patch around the tolerance
 
@@ -55,7 +53,7 @@ PROFILE = Profile(
     native_size=384,
     stride=1,
     default_steps=12,
-    gain=0.8,
+    gain=0.55,
     conditioning="references",
 )
 
@@ -72,7 +70,7 @@ class Manner:
     """
 
     pictures: tuple[Array, ...]
-    freedom: tuple[float, float] = FREEDOM
+    freedom: tuple[float, float] = (0.0, 0.0)
     own: Array | None = None
     tolerance: float = 0.0
     keys: dict[int, Keys] = field(default_factory=dict[int, Keys], repr=False)
@@ -101,10 +99,8 @@ def clean_estimate(x: Array, level: Level, manner: Manner) -> Array:
     side = min(side, *x.shape[1:])
     keys = manner.keys_at(side, count)
     stride = max(side // OVERLAP, 1)
-    # The lattice moves from level to level, so that its pattern does not build up.
-    offset = int(level.sigma * 1009)
-    ys = lattice(x.shape[1], side, stride, offset)
-    xs = lattice(x.shape[2], side, stride, offset * 7 + 3)
+    # Patches lie elsewhere at every level, so that their seams do not build up.
+    ys, xs = scatter(x.shape, side, stride, int(level.sigma * 1009))
 
     variance = max(level.sigma, LEAST_NOISE) ** 2
     freedom = _freedom(manner.freedom, keys) ** 2

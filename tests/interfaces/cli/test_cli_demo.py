@@ -6,10 +6,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from partway.domain import domain_of
-from partway.examples import EXAMPLES
+from partway.examples import EXAMPLES, PHOTOGRAPH_STYLE
+from partway.styles import style_file
 
 if TYPE_CHECKING:
     from .conftest import Run
@@ -29,11 +31,21 @@ def test_demo_writes_pictures_and_a_sheet(run: Run) -> None:
     folder = Path("partway-demo")
     pictures = [path for path in folder.glob("*.png") if "-s" in path.name]
     strips = [path for path in pictures if path.name.endswith("-strip.png")]
-    assert (len(strips), len(pictures)) == (len(EXAMPLES), 8 * len(EXAMPLES))
+    assert (len(strips), len(pictures)) == (len(EXAMPLES) + 1, 8 * (len(EXAMPLES) + 1))
     assert run.size(folder / "sheet.png")[0] > 1600
     for example in EXAMPLES:
         assert (folder / f"{example.name}.png").read_bytes() == example.file.read_bytes()
     assert "partway-demo/sheet.png" in result.stdout.replace("\\", "/")
+
+    # The photograph beside them: exact at 0, then nearer and nearer to the style's colours.
+    source = run.pixels("partway-demo/cat.png").astype(float)
+    assert (run.pixels("partway-demo/cat-s0.png") == source).all()
+    style = run.pixels(style_file(PHOTOGRAPH_STYLE)).mean(axis=(0, 1))
+    apart = [
+        np.abs(run.pixels(f"partway-demo/cat-s{s}.png").mean(axis=(0, 1)) - style).sum()
+        for s in ("0", "0.35", "0.65")
+    ]
+    assert apart == sorted(apart, reverse=True)
 
 
 def test_again_replaces_its_own_files_only(run: Run) -> None:
@@ -66,6 +78,7 @@ def test_the_next_commands_work_as_typed(run: Run, monkeypatch: pytest.MonkeyPat
     assert len(commands) == 3
     monkeypatch.chdir(shlex.split(place)[0])
     for line in commands:
-        done = run(*shlex.split(line)[1:], "-m", "pocket", "--full-steps", "2")
+        on = () if "--style" in line else ("-m", "pocket")
+        done = run(*shlex.split(line)[1:], *on, "--full-steps", "2")
         assert done.exit_code == 0, done.stderr
         assert "hint" not in done.stderr

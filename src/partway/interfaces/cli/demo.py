@@ -7,26 +7,29 @@ import json
 import shlex
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+from PIL.Image import Resampling
 
 from partway import images
 from partway.api import DEFAULT_SWEEP
 from partway.edits.sweep import sweep_requests
 from partway.errors import InvalidRequest, OutputExists
-from partway.examples import EXAMPLES
+from partway.examples import EXAMPLES, PHOTOGRAPH, PHOTOGRAPH_STYLE
 from partway.families import DEFAULT_MODEL
 from partway.interfaces.cli.outputs import Target, check
 from partway.interfaces.cli.report import Reporter
 from partway.interfaces.cli.running import Item, raise_errors, run_items
 from partway.interfaces.cli.sweep import Series, sheet_of
 from partway.request import EditRequest
+from partway.styles import style_file
 
 if TYPE_CHECKING:
     from partway.result import EditResult
 
 SHEET = "sheet.png"
+SIDE = 256  # long side of the photograph, pixels
 MANIFEST = ".partway-demo.json"  # names and SHA-256 of the files the demo wrote
 
 
@@ -37,28 +40,30 @@ MANIFEST = ".partway-demo.json"  # names and SHA-256 of the files the demo wrote
 @click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Checkpoint to run.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
 def command(*, output: str, model: str, quiet: bool) -> None:
-    """Edit the shipped example pictures at seven strengths; write them and contact sheets.
+    """Edit shipped drawings and a photograph at seven strengths; write them and contact sheets.
 
     Run again, it replaces the files it wrote and no others.
     """
     began = time.perf_counter()
     report = Reporter(quiet=quiet)
     folder = Path(output)
-    sources = {example.name: example.file.read_bytes() for example in EXAMPLES}
+    shown = [*_drawings(model), _photograph()]
+    sources = {each.name: each.request.source or b"" for each in shown}
     items: list[Item] = []
-    for example in EXAMPLES:
-        data = sources[example.name]
-        request = EditRequest(prompt=example.prompt, source=data, model=model)
-        extent = images.load(data).extent
+    for name, _, request in shown:
+        extent = images.load(sources[name]).extent
         for each in sweep_requests(request, DEFAULT_SWEEP):
-            path = folder / f"{example.name}-s{each.effective_strength:g}.png"
-            items.append(Item(each, f"{example.name}.png", Target(path, overwrite=True), extent))
+            path = folder / f"{name}-s{each.effective_strength:g}.png"
+            items.append(Item(each, f"{name}.png", Target(path, overwrite=True), extent))
     names = [item.target.path.name for item in items if item.target and item.target.path]
     names += [*(f"{name}.png" for name in sources), *map(strip_name, sources), SHEET]
     own = Own(folder)
     own.check(names)
 
-    report.say(f"{len(EXAMPLES)} pictures at {len(DEFAULT_SWEEP)} strengths on {model} …")
+    report.say(
+        f"{len(EXAMPLES)} drawings on {model} and a photograph, "
+        f"at {len(DEFAULT_SWEEP)} strengths each …"
+    )
 
     def written(item: Item, path: Path | None, result: EditResult) -> None:
         report.picture(item.name, path, result)
@@ -73,11 +78,11 @@ def command(*, output: str, model: str, quiet: bool) -> None:
     width = len(DEFAULT_SWEEP)
     series = [
         Series(
-            example.prompt,
-            items[row * width].request.seed,
+            each.label,
+            each.request.seed,
             [finished.results[row * width + i] for i in range(width)],
         )
-        for row, example in enumerate(EXAMPLES)
+        for row, each in enumerate(shown)
     ]
     sheets = {SHEET: sheet_of(series)}
     sheets |= {strip_name(name): sheet_of([row]) for name, row in zip(sources, series, strict=True)}
@@ -87,6 +92,37 @@ def command(*, output: str, model: str, quiet: bool) -> None:
     _tell(folder, time.perf_counter() - began)
 
 
+class Shown(NamedTuple):
+    """A picture of the demo; `label` goes on the sheet."""
+
+    name: str
+    label: str
+    request: EditRequest
+
+
+def _drawings(model: str) -> list[Shown]:
+    """The shipped drawings, each towards its prompt."""
+    return [
+        Shown(
+            each.name,
+            each.prompt,
+            EditRequest(prompt=each.prompt, source=each.file.read_bytes(), model=model),
+        )
+        for each in EXAMPLES
+    ]
+
+
+def _photograph() -> Shown:
+    """The shipped photograph, reduced to the drawings' size, in the manner of a style picture."""
+    photograph = images.load(PHOTOGRAPH.read_bytes()).image
+    photograph.thumbnail((SIDE, SIDE), Resampling.LANCZOS)
+    request = EditRequest(
+        source=images.read_bytes(photograph),
+        references=(style_file(PHOTOGRAPH_STYLE).read_bytes(),),
+    )
+    return Shown(PHOTOGRAPH.stem, f"a photograph, --style {PHOTOGRAPH_STYLE}", request)
+
+
 def strip_name(name: str) -> str:
     """File name of the contact sheet of one example alone."""
     return f"{name}-strip.png"
@@ -94,11 +130,11 @@ def strip_name(name: str) -> str:
 
 def next_commands() -> list[str]:
     """Three commands that work in the demo's folder."""
-    first, second, third = EXAMPLES
+    first, second, _ = EXAMPLES
     return [
         f'partway {second.name}.png "{second.prompt}" --strength 0.6',
         f'partway sweep {first.name}.png "{first.prompt}" --strengths 0.6:0.9:0.1',
-        f'partway {third.name}.png "{third.prompt}" --strength 0.7 --batch-count 3',
+        f"partway {PHOTOGRAPH.stem}.png --style oil --strength 0.5",
     ]
 
 
