@@ -10,7 +10,8 @@ jobs.py       jobs: their facts, their events, how long they are kept
 results.py    a result as a file
 native.py     /v1/edits, /v1/sweeps, /v1/jobs
 about.py      /v1/plan, /v1/models, /v1/styles, /v1/examples, /v1/inspect
-sdapi.py      /sdapi/v1, AUTOMATIC1111's API; its parts are sdapi_*.py
+sdapi*.py     /sdapi/v1, AUTOMATIC1111's API
+openai_*.py   /v1/images, OpenAI's API
 fitting.py    a source at the size a client asks for
 health.py     /health/live, /health/ready, /metrics
 running.py    `partway serve`: sockets, signals, graceful stop

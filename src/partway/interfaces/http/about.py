@@ -94,6 +94,15 @@ async def models(request: Request) -> dict[str, Any]:
     }
 
 
+@router.get("/models/{name}")
+async def model(request: Request, name: str) -> dict[str, Any]:
+    """One model of the list."""
+    known = service_of(request).models
+    if name not in known.profiles:
+        raise NotFound(f"no model {name!r}: choose from {', '.join(known.profiles)}")
+    return model_facts(known, known.profiles[name])
+
+
 def model_facts(known: Models, profile: Profile) -> dict[str, Any]:
     """One model; nothing of where its files lie."""
     facts = details(profile)

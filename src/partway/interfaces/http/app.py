@@ -12,7 +12,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from partway import __version__
-from partway.interfaces.http import about, docs_page, errors, health, native, sdapi, sdapi_lists
+from partway.interfaces.http import (
+    about,
+    docs_page,
+    errors,
+    health,
+    native,
+    openai_images,
+    sdapi,
+    sdapi_lists,
+)
 from partway.interfaces.http.limits import MAX_BODY, Limits
 from partway.interfaces.http.sdapi_state import State
 from partway.interfaces.http.security import Access, Guard
@@ -21,7 +30,14 @@ if TYPE_CHECKING:
     from partway.interfaces.http.service import Service
 
 PAGE = Path(__file__).parent.parent / "page"
-ROUTERS = (native.router, about.router, sdapi.router, sdapi_lists.router, health.router)
+ROUTERS = (
+    native.router,
+    about.router,
+    openai_images.router,
+    sdapi.router,
+    sdapi_lists.router,
+    health.router,
+)
 
 
 def create_app(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageOps
 
 from partway import images
+from partway.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from partway.geometry import Extent
@@ -21,7 +22,10 @@ def fitted(data: bytes, size: Extent, how: int) -> bytes:
 
     how  STRETCH distorts it, CROP cuts what is too much on both sides, FILL keeps all of it and
          extends its outermost rows or columns
+
+    InvalidRequest for a size that no source may have either.
     """
+    check_size(size)
     picture = images.load(data)
     if picture.extent == size:
         return data
@@ -37,6 +41,15 @@ def fitted(data: bytes, size: Extent, how: int) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
+
+
+def check_size(size: Extent) -> None:
+    """InvalidRequest for a size that is nothing, or more than a server makes."""
+    if min(size) < 1 or max(size) > images.MAX_SIDE or size.width * size.height > images.MAX_PIXELS:
+        raise InvalidRequest(
+            f"size is {size}, allowed is 1 … {images.MAX_SIDE} a side and "
+            f"{images.MAX_PIXELS:,} pixels"
+        )
 
 
 def _filled(image: Image.Image, size: Extent) -> Image.Image:

@@ -18,7 +18,9 @@ from partway.engine import outline
 from partway.errors import UnknownName
 from partway.executors import Executor
 from partway.families import DEFAULT_MODEL, EMBEDDED, Profile, profile_of
+from partway.geometry import Extent
 from partway.interfaces.http.errors import Conflict
+from partway.interfaces.http.fitting import check_size
 from partway.interfaces.http.jobs import Checked, Job, Jobs
 from partway.interfaces.http.results import check_format
 
@@ -164,6 +166,8 @@ def check_requests(requests: Sequence[EditRequest]) -> list[Checked]:
     checked: list[Checked] = []
     for asked in requests:
         source, request = asked.source, asked
+        if asked.size is not None:
+            check_size(Extent(*asked.size))
         picture = None
         if source is not None:
             if id(source) not in pictures:
