@@ -25,20 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from partway.calibration import fit_gain
 from partway.engine import Engine
 from partway.families import profile_of
 from partway.fidelity import kept
 from partway.images import read_bytes, rgb_of
 from partway.request import EditRequest
 from partway.result import EditResult
-from partway.strength import DIALS, start_noise_fraction
+from partway.strength import start_noise_fraction
 from pictures import PAIRS, on
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
+FIXED = ("standard", "sd1", "noise")  # perceptual: see bench_calibration
 STRENGTHS = [round(0.1 * i, 1) for i in range(11)]
-# What the bands ask of kept structure on dial `standard`: composition at 0.3 … 0.5 (kept 70 % and
-# more reads "same composition"), loose structure at 0.7 … 0.85, little above.
-BANDS = {0.3: 0.85, 0.5: 0.72, 0.7: 0.5, 0.85: 0.25}
 
 
 def block_means(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -100,19 +99,6 @@ def measure(pairs: list[dict[str, Any]], fractions: list[float], model: str) -> 
     return {"means": means, "equal_to_text": sum(equal)}
 
 
-def fit_gain(means: dict[float, list[float]]) -> float:
-    """The gain whose kept structure is nearest to BANDS in least squares."""
-    fractions = sorted(means)
-    structure = [means[f][0] for f in fractions]
-
-    def error(gain: float) -> float:
-        at = [start_noise_fraction(s, "standard", gain) for s in BANDS]
-        got = np.interp(at, fractions, structure)
-        return float(np.square(got - np.array(list(BANDS.values()))).sum())
-
-    return min((round(float(g), 3) for g in np.geomspace(0.2, 5.0, 400)), key=error)
-
-
 def dial_rows(fractions: list[float], means: dict[float, list[float]]) -> list[dict[str, float]]:
     """One row per strength of a dial whose levels are `fractions`."""
     known = sorted(means)
@@ -170,9 +156,10 @@ def main() -> None:
     gain = profile_of(options.model).gain
     if options.fit_gain:
         grid = [round(0.05 * i, 2) for i in range(21)]
-        print(f"gain {fit_gain(measure(pairs, grid, options.model)['means'])}")
+        means = measure(pairs, grid, options.model)["means"]
+        print(f"gain {fit_gain(grid, np.array([means[f][0] for f in grid]))}")
         return
-    wanted = {d: [start_noise_fraction(s, d, gain) for s in STRENGTHS] for d in DIALS}
+    wanted = {d: [start_noise_fraction(s, d, gain) for s in STRENGTHS] for d in FIXED}
     # `sd1` visits the same levels as `standard` at other numbers: its rows are interpolated
     # between the levels of the other two.
     rendered = sorted({f for dial in ("standard", "noise") for f in wanted[dial]})

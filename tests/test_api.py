@@ -26,7 +26,11 @@ def test_edit_and_sweep(icon: Image.Image) -> None:
     [
         ({"strenght": 0.5}, "unknown option 'strenght'.*did you mean 'strength'"),
         ({"negative": "x"}, "did you mean 'negative_prompt'"),
-        ({"strength": "0.5"}, "want a number"),
+        ({"strength": "0.5"}, "unknown strength '0.5'"),
+        ({"strength": "balnced"}, "did you mean 'balanced'"),
+        ({"keep": 0.7, "strength": 0.5}, "strength or keep"),
+        ({"keep": 70}, "keep is 70"),
+        ({"keep": "most"}, "want a number"),
         ({"prompt": None}, "want text"),
     ],
 )
@@ -44,3 +48,13 @@ def test_bad_strengths_are_typed(strengths: Any, icon: Image.Image) -> None:
 def test_missing_files_are_typed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         edit(tmp_path / "no.png", "red")
+
+
+def test_a_share_to_keep_or_a_word_finds_the_strength(icon: Image.Image) -> None:
+    options: dict[str, Any] = {"model": "analytic", "full_steps": 10}
+    kept = edit(icon, "navy, orange, white", keep=0.6, **options)
+    assert kept.kept is not None
+    assert abs(kept.kept.structure - 0.6) <= 0.025
+    again = edit(icon, "navy, orange, white", strength=kept.request.strength, **options)
+    assert np.array_equal(np.asarray(again.image), np.asarray(kept.image))
+    assert edit(icon, "red", strength="strong", **options).plan.strength == 0.75

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from partway.calibration import Curve
 from partway.errors import InvalidRequest
 from partway.plan import Plan, describe, plan_edit
 from partway.schedule import SPACINGS, Schedule, discrete_vp
@@ -16,6 +17,7 @@ SD1 = discrete_vp(sd1_log_nsr())
 FLOW = Schedule(path="flow", lowest=0.02)
 schedules = st.sampled_from([SD1, FLOW])
 dials = st.sampled_from(sorted(DIALS))
+CURVE = Curve(((0.0, 0.0), (0.3, 0.6), (1.0, 1.0)))
 spacings = st.sampled_from(sorted(SPACINGS))
 positive = st.floats(1e-4, 1)
 
@@ -24,7 +26,7 @@ positive = st.floats(1e-4, 1)
 def test_exact_steps_at_any_strength(
     schedule: Schedule, strength: float, dial: str, spacing: str, steps: int
 ) -> None:
-    plan = plan_edit(strength, schedule, dial=dial, steps=steps, spacing=spacing)
+    plan = plan_edit(strength, schedule, dial=dial, curve=CURVE, steps=steps, spacing=spacing)
     assert plan.intervals == steps
 
 
@@ -32,7 +34,9 @@ def test_exact_steps_at_any_strength(
 def test_never_zero_evaluations_and_levels_fall_to_none(
     schedule: Schedule, strength: float, dial: str, spacing: str, full_steps: int
 ) -> None:
-    plan = plan_edit(strength, schedule, dial=dial, full_steps=full_steps, spacing=spacing)
+    plan = plan_edit(
+        strength, schedule, dial=dial, curve=CURVE, full_steps=full_steps, spacing=spacing
+    )
     assert 1 <= plan.intervals <= full_steps
     fractions = [level.noise_fraction for level in plan.levels]
     assert all(a > b for a, b in pairwise(fractions))
@@ -43,7 +47,7 @@ def test_never_zero_evaluations_and_levels_fall_to_none(
 def test_the_asked_level_is_met_exactly(
     schedule: Schedule, strength: float, dial: str, gain: float, full_steps: int
 ) -> None:
-    plan = plan_edit(strength, schedule, dial=dial, gain=gain, full_steps=full_steps)
+    plan = plan_edit(strength, schedule, dial=dial, gain=gain, curve=CURVE, full_steps=full_steps)
     start = plan.levels[0]
     signal = plan.kappa * start.alpha
     asked = nsr_of(plan.noise_fraction)

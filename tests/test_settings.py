@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from partway.calibration import Calibration, fit
 from partway.errors import InvalidRequest
-from partway.settings import Settings, load_settings, settings_file
+from partway.families import Profile, profile_of
+from partway.request import EditRequest
+from partway.settings import (
+    Settings,
+    calibrated,
+    calibration_for,
+    load_settings,
+    save_calibration,
+    settings_file,
+)
 
 
 @pytest.fixture
@@ -70,3 +82,58 @@ def test_broken_files_are_refused(file: Path, content: bytes | None, message: st
         file.write_bytes(content)
     with pytest.raises(InvalidRequest, match=message):
         load_settings()
+
+
+LEVELS = (0.1, 0.5, 0.8, 1.0)
+
+
+def measured() -> Calibration:
+    return fit(LEVELS, np.array([[0.05, 0.3, 0.7, 0.9], [0.1, 0.35, 0.8, 1.0]]))
+
+
+def checkpoint(folder: Path, weights: bytes) -> Profile:
+    folder.mkdir(exist_ok=True)
+    (folder / "weights.bin").write_bytes(weights)
+    return replace(profile_of("analytic"), name="mine", folder=folder, gain=1.5)
+
+
+def test_a_stored_calibration_is_read_again(file: Path, tmp_path: Path) -> None:
+    profile = checkpoint(tmp_path / "mine", b"1" * 70_000)
+    assert calibration_for(profile) == (1.5, None)
+    found = measured()
+    assert save_calibration(profile, found) == file.parent / "calibrations.json"
+    assert calibration_for(profile) == (found.gain, found.curve)
+    other = checkpoint(tmp_path / "other", b"2" * 70_000)
+    save_calibration(other, found)
+    assert calibration_for(profile) == (found.gain, found.curve)
+
+
+def test_other_weights_are_not_what_was_measured(file: Path, tmp_path: Path) -> None:
+    assert not file.exists()
+    profile = checkpoint(tmp_path / "mine", b"1" * 70_000)
+    save_calibration(profile, measured())
+    trained_again = checkpoint(tmp_path / "mine", b"1" * 69_999 + b"2")
+    assert calibration_for(trained_again) == (1.5, None)
+    (tmp_path / "mine" / "config.json").write_text("{}")  # says nothing of the weights
+    assert calibration_for(checkpoint(tmp_path / "mine", b"1" * 70_000))[1] is not None
+
+
+def test_a_request_takes_what_its_dial_reads(file: Path, tmp_path: Path) -> None:
+    profile = checkpoint(tmp_path / "mine", b"1" * 70_000)
+    found = measured()
+    plain = EditRequest(source=b"?")
+    assert calibrated(plain, profile) == plain
+    save_calibration(profile, found)
+    assert file.parent.joinpath("calibrations.json").exists()
+    assert calibrated(plain, profile) == plain.with_(gain=found.gain)
+    perceptual = plain.with_(dial="perceptual")
+    assert calibrated(perceptual, profile) == perceptual.with_(curve=found.curve.flat)
+    noise = plain.with_(dial="noise")
+    assert calibrated(noise, profile) == noise
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"analytic": 3}', '{"analytic": {}}'])
+def test_damaged_calibrations_are_refused(file: Path, content: str) -> None:
+    file.with_name("calibrations.json").write_text(content)
+    with pytest.raises(InvalidRequest, match="calibrations"):
+        calibration_for(profile_of("analytic"))

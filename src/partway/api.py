@@ -6,13 +6,16 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from partway.choosing import choose_model
 from partway.edits.sweep import sweep_requests
-from partway.engine import Engine
+from partway.edits.target import check_keep, find
+from partway.engine import Engine, calibration_of
 from partway.errors import InvalidRequest, PartwayError, UnknownName
 from partway.fields import number
-from partway.images import ImageLike, read_bytes
+from partway.images import ImageLike, load, read_bytes
 from partway.request import EditRequest
 from partway.result import EditResult
+from partway.strength import named_strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,21 +39,45 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def edit(
-    image: ImageLike | None, prompt: str = "", *, strength: float | None = None, **options: Any
+    image: ImageLike | None,
+    prompt: str = "",
+    *,
+    strength: float | str | None = None,
+    keep: float | None = None,
+    **options: Any,
 ) -> EditResult:
     """Edit one picture; None as the image makes one from the prompt alone.
 
     image     a path, the bytes of an image file, a PIL image, or a uint8 array (H, W), (H, W, 3)
               or (H, W, 4); sRGB
-    strength  0 returns the source unchanged, 1 ignores it; default 0.5
+    strength  0 returns the source unchanged, 1 ignores it; default 0.5; or one of "subtle",
+              "balanced", "strong" and "reimagine", as the model's calibration has them
+    keep      instead of a strength: the share of structure to keep, 0 … 1. The strength is found
+              in at most six runs, within two points where the picture allows it, and stands in
+              the result's request
     options   any other field of EditRequest: seed, model, steps, guidance_scale …
 
     The result's .image is a PIL image of the source's size. Raises PartwayError and nothing else
     on bad input. The same arguments give the same picture, bit for bit.
     """
     source = None if image is None else read_bytes(image)
-    request = EditRequest(prompt=prompt, source=source, strength=strength, **_known(options))
-    return _engine().run(request)
+    plain = None if isinstance(strength, str) else strength
+    request = EditRequest(prompt=prompt, source=source, strength=plain, **_known(options))
+    if keep is None and not isinstance(strength, str):
+        return _engine().run(request)
+    if keep is not None and strength is not None:
+        raise InvalidRequest("give strength or keep, not both")
+    share = None if keep is None else check_keep(number("keep", keep))
+    picture = None if source is None else load(source)
+    profile = choose_model(request.model, picture, with_references=bool(request.references))
+    request = request.with_(model=request.model or profile.name)
+    gain, curve = calibration_of(request, profile)
+    if share is not None:
+        steps = profile.default_steps
+        found = find(_engine().run, request, share, gain=gain, curve=curve, default_steps=steps)
+        return found.result
+    word = named_strength(str(strength), request.dial, gain, curve)
+    return _engine().run(request.with_(strength=word))
 
 
 def sweep(

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
+from partway.calibration import Curve, paired
 from partway.choosing import choose_model
 from partway.denoiser import Condition
 from partway.edits import img2img, pyramid
 from partway.edits.img2img import Encoded
-from partway.errors import Cancelled, PartwayError
+from partway.errors import Cancelled, PartwayError, Uncalibrated
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, load_family
 from partway.families.exemplar import Manner, encode_references
@@ -38,7 +39,6 @@ from partway.result import EditResult
 from partway.run import Mode, Run, Task
 from partway.samplers import get_sampler
 from partway.schedule import get_spacing
-from partway.strength import start_noise_fraction
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -52,16 +52,30 @@ CACHE_BYTES = 512 * 2**20  # prompts, sources and their encodings remembered
 MANNER_BYTES = 50 * 2**20  # about what the patches of a style picture take at one scale
 
 
+def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve | None]:
+    """Gain and curve that a request's dial reads: its own, else the model's.
+
+    Uncalibrated where the dial reads a curve and there is none.
+    """
+    gain = profile.gain if request.gain is None else request.gain
+    curve = profile.curve if request.curve is None else Curve(paired(request.curve))
+    if request.dial == "perceptual" and curve is None:
+        raise Uncalibrated(profile.name)
+    return gain, curve
+
+
 def plan_request(request: EditRequest, profile: Profile) -> Plan:
     """The plan of a request on a model; the model's own step count where none was asked."""
     full_steps = request.full_steps
     if request.steps is None and full_steps is None:
         full_steps = profile.default_steps
+    gain, curve = calibration_of(request, profile)
     return plan_edit(
         request.effective_strength,
         profile.schedule,
         dial=request.dial,
-        gain=profile.gain,
+        gain=gain,
+        curve=curve,
         steps=request.steps,
         full_steps=full_steps,
         spacing=request.spacing,
@@ -97,8 +111,7 @@ def outline(request: EditRequest, picture: Picture | None) -> Outline:
     """
     get_sampler(request.sampler)
     get_spacing(request.spacing)
-    strength = request.effective_strength
-    if picture is not None and start_noise_fraction(strength, request.dial) == 0.0:
+    if picture is not None and request.effective_strength == 0.0:
         steps = request.full_steps if request.steps is None else None
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
     profile = choose_model(request.model, picture, with_references=bool(request.references))

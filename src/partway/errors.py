@@ -5,6 +5,8 @@
     │   ├── InvalidRequest          a value out of range, two options that exclude each other
     │   ├── UnknownName             a model, sampler, spacing or dial that does not exist
     │   ├── UnreadableImage         bytes that are no picture, or a picture that is too large
+    │   ├── Uncalibrated            dial `perceptual` on a model that was never measured
+    │   ├── Unreachable             no strength keeps as much, or as little, as was asked for
     │   ├── ModelUnsuitable         the source is not what the chosen model draws
     │   ├── OutputExists            an explicit output file is already there
     │   └── Quarantined             the request ended its worker twice and is not run again
@@ -76,6 +78,25 @@ class UnreadableImage(UserError):
     """The bytes cannot be read as a picture within the limits."""
 
     code = "unreadable_image"
+
+
+class Uncalibrated(UserError):
+    """A model has no calibration curve to read dial `perceptual` from."""
+
+    code = "uncalibrated"
+
+    def __init__(self, model: str = "MODEL") -> None:
+        named = "this model" if model == "MODEL" else model
+        super().__init__(
+            f"{named} has no calibration, which dial perceptual reads: measure it with "
+            f"`partway calibrate {model} --images FOLDER`, or try --dial standard"
+        )
+
+
+class Unreachable(UserError):
+    """No strength gives what was asked for."""
+
+    code = "unreachable"
 
 
 class ModelUnsuitable(UserError):

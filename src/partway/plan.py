@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from partway.errors import InvalidRequest
 from partway.schedule import Level, Schedule, get_spacing
 from partway.strength import DEFAULT_DIAL, nsr_of, start_noise_fraction
+
+if TYPE_CHECKING:
+    from partway.calibration import Curve
 
 MAX_STEPS = 1000
 # Grid points closer than this to the start are the start: a shorter first interval would be lost
@@ -59,12 +63,14 @@ def plan_edit(
     *,
     dial: str = DEFAULT_DIAL,
     gain: float = 1.0,
+    curve: Curve | None = None,
     steps: int | None = None,
     full_steps: int | None = None,
     spacing: str = "uniform",
 ) -> Plan:
     """Plan an edit of `strength` on a model with `schedule`.
 
+    gain, curve the model's, for the dials that read them
     steps       exactly this many intervals from the start to 0, at any strength
     full_steps  the density of a full run of this many: the edit walks that run's own grid from
                 the start down, its first interval fractional (default: 20)
@@ -73,7 +79,7 @@ def plan_edit(
     """
     if steps is not None and full_steps is not None:
         raise InvalidRequest("give --steps or --full-steps, not both")
-    asked = start_noise_fraction(strength, dial, gain)
+    asked = start_noise_fraction(strength, dial, gain, curve)
     if steps is None:
         full_steps = check_steps("full-steps", 20 if full_steps is None else full_steps)
     if asked == 0.0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from partway.calibration import Curve, paired
 from partway.errors import InvalidRequest, UnknownName
 from partway.fields import data, number, pair, text, whole
 from partway.geometry import Extent
@@ -16,7 +17,7 @@ from partway.guidance import Guidance
 from partway.noise import check_seed
 from partway.plan import check_steps
 from partway.schedule import get_spacing
-from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_strength
+from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
@@ -24,7 +25,7 @@ MAX_REFERENCES = 8
 
 
 PRECISIONS = ("auto", "bf16", "fp32")
-OPTIONAL = {"steps", "full_steps", "strength", "guidance_scale", "source", "model"}
+OPTIONAL = {"gain", "steps", "full_steps", "strength", "guidance_scale", "source", "model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,9 @@ class EditRequest:
     prompt             what the result should show; may be empty
     source             the bytes of an image file, or None for text-to-image
     strength           0 … 1; None means 0.5 with a source
-    dial               "standard", "sd1" or "noise": how strength is read
+    dial               "standard", "sd1", "noise" or "perceptual": how strength is read
+    gain, curve        own calibration for the dials that read one (partway.calibration), the curve
+                       as share and noise fraction of each knot in turn; None means the model's
     negative_prompt    what guidance pushes away from
     steps              exactly this many intervals; or
     full_steps         the density of a full run of so many (None: the model's own number)
@@ -55,6 +58,8 @@ class EditRequest:
     source: bytes | None = field(default=None, repr=False)
     strength: float | None = None
     dial: str = DEFAULT_DIAL
+    gain: float | None = None
+    curve: tuple[float, ...] | None = None
     negative_prompt: str = ""
     steps: int | None = None
     full_steps: int | None = None
@@ -75,6 +80,8 @@ class EditRequest:
         self._check_names()
         if self.strength is not None:
             check_strength(self.strength)
+        if self.gain is not None:
+            check_gain(self.gain)
         check_seed(self.seed)
         scale = 1.0 if self.guidance_scale is None else self.guidance_scale
         Guidance(scale, self.guidance_interval)
@@ -108,7 +115,7 @@ class EditRequest:
         kinds = {
             text: ("prompt", "negative_prompt", "dial", "sampler", "spacing", "precision", "model"),
             whole: ("steps", "full_steps", "seed", "working_multiple"),
-            number: ("strength", "guidance_scale"),
+            number: ("strength", "gain", "guidance_scale"),
             data: ("source",),
         }
         for convert, names in kinds.items():
@@ -116,6 +123,10 @@ class EditRequest:
                 value = getattr(self, name)
                 if value is not None or name not in OPTIONAL:
                     object.__setattr__(self, name, convert(name.replace("_", " "), value))
+        if self.curve is not None:
+            flat = tuple(number("curve", value) for value in self.curve)
+            object.__setattr__(self, "curve", flat)
+            Curve(paired(flat))
         low_high = pair("guidance interval", self.guidance_interval, number)
         object.__setattr__(self, "guidance_interval", low_high)
         if self.size is not None:

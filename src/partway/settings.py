@@ -2,23 +2,37 @@
 
     ~/.config/partway/config.toml        (Linux; `partway models` prints the place elsewhere)
         model = "pocket"                 a known name or a folder
+    ~/.config/partway/calibrations.json  what `partway calibrate` measured, by model
 
-PARTWAY_CONFIG names another file. Without a file there are no settings.
+PARTWAY_CONFIG names another config.toml; calibrations lie beside it. Without files there are no
+settings.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from platformdirs import user_config_path
 
+from partway.calibration import Calibration, Curve, curve_from
 from partway.errors import InvalidRequest
+from partway.fields import number
+from partway.strength import check_gain
+
+if TYPE_CHECKING:
+    from partway.families import Profile
+    from partway.request import EditRequest
 
 VARIABLE = "PARTWAY_CONFIG"
 KEYS = ("model",)
+SMALLEST = 2**16  # bytes of a file that may hold weights
+SAMPLE = 2**20  # bytes read at both its ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +90,85 @@ def _model(value: object, file: Path) -> str | None:
     if "/" not in name and "\\" not in name:
         return name
     return str(file.parent / Path(name).expanduser())
+
+
+def calibrations_file() -> Path:
+    """Where calibrations are stored, whether or not the file exists."""
+    return settings_file().with_name("calibrations.json")
+
+
+def save_calibration(profile: Profile, calibration: Calibration) -> Path:
+    """Store what was measured of a model, in place of what was stored before; the file's path."""
+    file = calibrations_file()
+    known = _calibrations(file)
+    known[_key(profile)] = {"weights": fingerprint(profile.folder), **calibration.stored()}
+    part = file.with_name(f"{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise InvalidRequest(f"calibrations cannot be written to {file}: {error}") from error
+    return file
+
+
+def calibration_for(profile: Profile) -> tuple[float, Curve | None]:
+    """Gain and curve of a model: the user's own, else what its checkpoint brings.
+
+    A calibration of other weights under the same name is not used.
+    """
+    file = calibrations_file()
+    stored = _calibrations(file).get(_key(profile))
+    if stored is None:
+        return profile.gain, profile.curve
+    try:
+        values = cast("dict[str, Any]", dict(stored))
+        if values["weights"] != fingerprint(profile.folder):
+            return profile.gain, profile.curve
+        return check_gain(number("gain", values["gain"])), curve_from(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"calibrations in {file} cannot be understood: {error!r}") from error
+
+
+def calibrated(request: EditRequest, profile: Profile) -> EditRequest:
+    """The request with the user's own calibration, where its dial reads one."""
+    gain, curve = calibration_for(profile)
+    if request.dial == "standard" and gain != profile.gain:
+        return request.with_(gain=gain)
+    if request.dial == "perceptual" and curve is not None and curve != profile.curve:
+        return request.with_(curve=curve.flat)
+    return request
+
+
+def fingerprint(folder: Path | None) -> str:
+    """Tells weights from other weights: sizes, first and last bytes of a checkpoint's large files.
+
+    The name alone does not: a model that was trained again keeps it.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")) if folder is not None else ():
+        if not file.is_file() or (size := file.stat().st_size) < SMALLEST:
+            continue
+        with file.open("rb") as stream:
+            digest.update(f"{file.name} {size}".encode() + stream.read(SAMPLE))
+            stream.seek(max(size - SAMPLE, 0))
+            digest.update(stream.read())
+    return digest.hexdigest()[:16]
+
+
+def _key(profile: Profile) -> str:
+    """A model's key: its name, with the folder of a checkpoint that the user brought."""
+    return profile.name if profile.folder is None else str(profile.folder.resolve())
+
+
+def _calibrations(file: Path) -> dict[str, Any]:
+    """What is stored; nothing where there is no file."""
+    try:
+        values: object = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"calibrations in {file} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise InvalidRequest(f"calibrations in {file} are no JSON object")
+    return cast("dict[str, Any]", values)

@@ -10,6 +10,8 @@ dial is continuous and strictly increasing. Nothing here knows steps, samplers o
     noise      noise_fraction = strength
     sd1        the noise that Stable Diffusion 1.x has at timestep 1000 * strength
     standard   sd1's noise-to-signal ratio times the model's gain (default)
+    perceptual the noise that changes pictures by this share of all the model can change them, from
+               its calibration curve: measured change is linear in strength
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from partway.errors import InvalidRequest, UnknownName
+from partway.errors import InvalidRequest, Uncalibrated, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from partway.calibration import Curve
 
 DEFAULT_STRENGTH = 0.5
 DEFAULT_DIAL = "standard"
@@ -68,9 +72,9 @@ def _sd1_inner(strength: float) -> float:
     return noise_fraction_of(math.exp(log_nsr))
 
 
-def _sd1(strength: float, gain: float) -> float:
-    """Dial `sd1`; the gain is ignored."""
-    del gain
+def _sd1(strength: float, gain: float = 1.0, curve: Curve | None = None) -> float:
+    """Dial `sd1`; gain and curve are ignored."""
+    del gain, curve
     if strength < SD1_LINEAR_BELOW:
         return strength / SD1_LINEAR_BELOW * _sd1_inner(SD1_LINEAR_BELOW)
     if strength > SD1_LINEAR_ABOVE:
@@ -80,21 +84,31 @@ def _sd1(strength: float, gain: float) -> float:
     return _sd1_inner(strength)
 
 
-def _standard(strength: float, gain: float) -> float:
+def _standard(strength: float, gain: float, curve: Curve | None = None) -> float:
     """Dial `standard`: sd1's noise-to-signal ratio times the model's gain."""
-    return noise_fraction_of(nsr_of(_sd1(strength, gain)) * gain)
+    del curve
+    return noise_fraction_of(nsr_of(_sd1(strength)) * gain)
 
 
-def _noise(strength: float, gain: float) -> float:
-    """Dial `noise`: the number is the noise fraction; the gain is ignored."""
-    del gain
+def _noise(strength: float, gain: float, curve: Curve | None = None) -> float:
+    """Dial `noise`: the number is the noise fraction; gain and curve are ignored."""
+    del gain, curve
     return strength
 
 
-DIALS: Mapping[str, Callable[[float, float], float]] = {
+def _perceptual(strength: float, gain: float, curve: Curve | None = None) -> float:
+    """Dial `perceptual`: the level that changes pictures by this share; the gain is ignored."""
+    del gain
+    if curve is None:
+        raise Uncalibrated
+    return curve.noise_fraction(strength)
+
+
+DIALS: Mapping[str, Callable[[float, float, Curve | None], float]] = {
     "standard": _standard,
     "sd1": _sd1,
     "noise": _noise,
+    "perceptual": _perceptual,
 }
 
 
@@ -108,27 +122,41 @@ def check_strength(strength: float) -> float:
     return float(strength)
 
 
-def start_noise_fraction(strength: float, dial: str = DEFAULT_DIAL, gain: float = 1.0) -> float:
+def check_gain(gain: float) -> float:
+    """Return `gain` if it is positive and finite; InvalidRequest otherwise."""
+    if not 0.0 < gain < math.inf:
+        raise InvalidRequest(f"gain is {gain}, allowed is a positive number")
+    return gain
+
+
+def start_noise_fraction(
+    strength: float, dial: str = DEFAULT_DIAL, gain: float = 1.0, curve: Curve | None = None
+) -> float:
     """Noise fraction at which an edit of `strength` starts.
 
     strength  0 … 1
     dial      a name in DIALS
     gain      > 0, the model's factor on the noise-to-signal ratio (only dial `standard` uses it)
+    curve     the model's calibration (only dial `perceptual` uses it); Uncalibrated without
 
-    Returns exactly 0.0 at strength 0 and exactly 1.0 at strength 1, for every dial and gain.
+    Returns exactly 0.0 at strength 0 and exactly 1.0 at strength 1, for every dial and model.
     """
     if dial not in DIALS:
         raise UnknownName("dial", dial, DIALS)
-    if not 0.0 < gain < math.inf:
-        raise InvalidRequest(f"gain is {gain}, allowed is a positive number")
+    check_gain(gain)
     strength = check_strength(strength)
     if strength in {0.0, 1.0}:
         return strength
     # However small or large strength and gain are: some noise, but not only noise.
-    return min(max(DIALS[dial](strength, gain), LEAST), math.nextafter(1.0, 0.0))
+    return min(max(DIALS[dial](strength, gain, curve), LEAST), math.nextafter(1.0, 0.0))
 
 
-def strength_at(noise_fraction: float, dial: str = DEFAULT_DIAL, gain: float = 1.0) -> float:
+def strength_at(
+    noise_fraction: float,
+    dial: str = DEFAULT_DIAL,
+    gain: float = 1.0,
+    curve: Curve | None = None,
+) -> float:
     """The strength that starts at `noise_fraction`: the inverse of start_noise_fraction.
 
     Exact to 1e-9 in strength (bisection on a monotone dial).
@@ -140,11 +168,36 @@ def strength_at(noise_fraction: float, dial: str = DEFAULT_DIAL, gain: float = 1
     low, high = 0.0, 1.0
     while high - low > 1e-10:
         middle = (low + high) / 2
-        if start_noise_fraction(middle, dial, gain) < noise_fraction:
+        if start_noise_fraction(middle, dial, gain, curve) < noise_fraction:
             low = middle
         else:
             high = middle
     return (low + high) / 2
+
+
+# Words for strengths: the share of all change on a calibrated model, and the strength on dial
+# `standard` that stands in for it on others.
+WORDS: Mapping[str, tuple[float, float]] = {
+    "subtle": (0.15, 0.3),
+    "balanced": (0.3, 0.5),
+    "strong": (0.6, 0.75),
+    "reimagine": (0.85, 0.9),
+}
+DIGITS = 4  # of a strength that was computed and not asked for
+
+
+def named_strength(
+    word: str, dial: str = DEFAULT_DIAL, gain: float = 1.0, curve: Curve | None = None
+) -> float:
+    """The strength on `dial` that a word of WORDS means on a model, to four digits."""
+    if word not in WORDS:
+        raise UnknownName("strength", word, WORDS)
+    share, standard = WORDS[word]
+    if curve is None:
+        start = start_noise_fraction(standard, "standard", gain)
+    else:
+        start = curve.noise_fraction(share)
+    return round(strength_at(start, dial, gain, curve), DIGITS)
 
 
 BANDS = (

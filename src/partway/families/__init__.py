@@ -20,8 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
+from partway.calibration import Curve
 from partway.denoiser import Array, Condition
-from partway.errors import ModelError, UnknownName
+from partway.errors import InvalidRequest, ModelError, UnknownName
 from partway.schedule import Level, Schedule
 
 FAMILIES = {
@@ -43,6 +44,7 @@ class Profile:
     native_size   side of the square it was trained on, pixels
     stride        sides of a canvas are multiples of this, pixels
     gain          factor on the noise-to-signal ratio for dial `standard`
+    curve         measured change for dial `perceptual`; None where nobody measured
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
     conditioning  what it follows: "prompt", or "references", pictures instead of words
@@ -58,6 +60,7 @@ class Profile:
     default_steps: int = 20
     default_guidance: float = 1.0
     gain: float = 1.0
+    curve: Curve | None = None
     artwork_only: bool = False
     styles: tuple[str, ...] = ()
     conditioning: str = "prompt"
@@ -123,7 +126,7 @@ def profile_of(model: str) -> Profile:
     try:
         family = json.loads(config_file.read_text("utf-8")).get("family", "onnx")
         return _module(family).profile(model if model in EMBEDDED else folder.name, folder)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidRequest) as error:
         raise ModelError(f"{config_file} cannot be understood: {error!r}") from error
 
 

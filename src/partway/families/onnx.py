@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_dir
 
+from partway.calibration import curve_from
 from partway.denoiser import Array
 from partway.errors import InvalidRequest, ModelError
 from partway.families import Profile
@@ -55,6 +56,7 @@ def profile(name: str, folder: Path | None) -> Profile:
         default_steps=int(config["default_steps"]),
         default_guidance=float(config["default_guidance"]),
         gain=float(config.get("gain", 1.0)),
+        curve=curve_from(config["calibration"]) if "calibration" in config else None,
         artwork_only=config.get("artwork_only", False),
         styles=tuple(config.get("styles", ())),
         config=config,

@@ -60,6 +60,7 @@ def details(profile: Profile) -> dict[str, Any]:
     vocabulary = vocabulary_of(profile.folder)
     facts = summary(profile)
     facts["gain"] = profile.gain
+    facts["calibrated"] = profile.curve is not None
     facts["default_guidance"] = profile.default_guidance
     facts["styles"] = list(profile.styles)
     facts["words"] = None if vocabulary is None else len(vocabulary.words)

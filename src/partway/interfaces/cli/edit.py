@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
+from partway.edits.target import check_keep, find
 from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import Profile
+from partway.fidelity import percent
 from partway.geometry import Extent
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
@@ -22,12 +26,17 @@ from partway.interfaces.cli.inputs import (
     read_styles,
     slug,
     split_arguments,
+    strength_of,
 )
 from partway.interfaces.cli.outputs import STDOUT, Naming, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
-from partway.interfaces.cli.running import Item, raise_errors, run_items
+from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
 from partway.plan import Plan
 from partway.request import EditRequest
+from partway.settings import calibrated, calibration_for
+
+if TYPE_CHECKING:
+    from partway.result import EditResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +56,11 @@ class Draft:
     "-p", "--prompt", metavar="TEXT", help="The prompt, where several or no sources are given."
 )
 @options.strength_option
+@click.option(
+    "--keep",
+    type=options.Keep(),
+    help="Instead of a strength: find the one that keeps so much of the structure, as 70%.",
+)
 @options.edit_options
 @options.seed_options
 @click.option(
@@ -66,7 +80,8 @@ def command(
     *,
     words: tuple[str, ...],
     prompt: str | None,
-    strength: float | None,
+    strength: float | str | None,
+    keep: float | None,
     seeds: tuple[int, ...],
     batch_count: int,
     size: tuple[int, int] | None,
@@ -91,26 +106,32 @@ def command(
             "-o - writes the picture to stdout: not together with --json or --open"
         )
     names, text = split_arguments(words, prompt)
+    if keep is not None:
+        _check_keep(keep, strength, output, sources=len(names), dry_run=dry_run)
     first = EditRequest(
         prompt=text,
-        strength=strength,
+        strength=None if isinstance(strength, str) else strength,
         model=configured_model(model, styled=bool(styles)),
         references=read_styles(styles),
         **fields,
     )
     every_seed = options.consecutive(seeds, batch_count)
-    drafts, errors = _drafts(first, names, every_seed, size)
-    items = _settled(drafts, output, every_seed, force=force)
+    word = strength if isinstance(strength, str) else None
+    drafts, errors = _drafts(first, word, names, every_seed, size)
+    items = _settled(drafts, output, every_seed, keep, force=force)
     written = len(items)
     if drafts:
-        report.hints(_advice(drafts[0], strength))
+        report.hints(_advice(drafts[0], None if keep is not None else drafts[0].request.strength))
     if dry_run:
         for draft, item in zip(drafts, items, strict=True):
             _say_what_would_be(draft, item, report)
     elif items:
-        finished = run_items(
-            items, report, lambda i, p, r: report.picture(i.name, p, r), keep=False
-        )
+        say: Written = lambda item, path, result: report.picture(item.name, path, result)  # noqa: E731
+        if keep is None:
+            finished = run_items(items, report, say, keep=False)
+        else:
+            search = partial(_find, keep, report)
+            finished = run_searches(items, report, search, say)
         errors += [(items[index].name, error) for index, error in finished.errors.items()]
         written = finished.made
         for path in finished.paths.values() if show else ():
@@ -118,10 +139,51 @@ def command(
     raise_errors(errors, written, max(len(names), 1) * len(every_seed), report)
 
 
+def _check_keep(
+    keep: float, strength: float | str | None, output: str | None, *, sources: int, dry_run: bool
+) -> None:
+    """InvalidRequest where --keep meets what it cannot go with."""
+    check_keep(keep)
+    if strength is not None:
+        raise InvalidRequest("give --strength or --keep, not both")
+    if not sources:
+        raise InvalidRequest("--keep needs a source: there is nothing else to keep")
+    if dry_run:
+        raise InvalidRequest("--keep finds its strength by rendering: not together with --dry-run")
+    if output is not None and "{strength}" in output:
+        raise InvalidRequest(
+            f"--keep finds the strength after the name is settled: try -o {{stem}}-keep"
+            f"{percent(keep)}.png"
+        )
+
+
+def _find(
+    keep: float, report: Reporter, item: Item, run: Callable[[EditRequest], EditResult]
+) -> EditResult:
+    """Search one item's strength; say what was found."""
+    profile = choose_model(item.request.model, None, with_references=bool(item.request.references))
+    gain, curve = calibration_for(profile)
+    found = find(
+        run, item.request, keep, gain=gain, curve=curve, default_steps=profile.default_steps
+    )
+    runs = f"{found.renders} runs" if found.renders > 1 else "1 run"
+    report.say(f"{item.name}: strength {found.strength:g} keeps {percent(found.kept)} % ({runs})")
+    if found.missed(keep):
+        report.hints([f"{item.name}: no strength was found within 2 points of {100 * keep:g} %"])
+    return found.result
+
+
 def _drafts(
-    request: EditRequest, names: list[str], seeds: list[int], size: tuple[int, int] | None
+    request: EditRequest,
+    word: str | None,
+    names: list[str],
+    seeds: list[int],
+    size: tuple[int, int] | None,
 ) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
-    """What is to be made of all sources; a source that cannot be used stops no other."""
+    """What is to be made of all sources; a source that cannot be used stops no other.
+
+    word  of WORDS, in place of the request's strength
+    """
     if not names:
         return _from_prompt(request, seeds, size), []
     drafts: list[Draft] = []
@@ -131,7 +193,7 @@ def _drafts(
             source = read_source(
                 name, request.model, request.strength, styled=bool(request.references)
             )
-            drafts += _from_source(request.with_(size=size), source, seeds)
+            drafts += _from_source(request.with_(size=size), word, source, seeds)
         except PartwayError as error:
             errors += [(name, error)]
     return drafts, errors
@@ -157,12 +219,18 @@ def _from_prompt(
     ]
 
 
-def _from_source(request: EditRequest, source: Source, seeds: list[int]) -> list[Draft]:
+def _from_source(
+    request: EditRequest, word: str | None, source: Source, seeds: list[int]
+) -> list[Draft]:
     """One edit per seed of a source, on the model that was chosen for it."""
     model = request.model
     if model is None and source.profile is not None:
         model = source.profile.name
     edit = request.with_(source=source.data, model=model)
+    if source.profile is not None:
+        edit = calibrated(edit, source.profile)
+    if word is not None:
+        edit = edit.with_(strength=strength_of(word, edit.dial, source.profile))
     called = source.profile.name if source.profile is not None else "none"
     return [
         Draft(
@@ -177,13 +245,20 @@ def _from_source(request: EditRequest, source: Source, seeds: list[int]) -> list
 
 
 def _settled(
-    drafts: list[Draft], output: str | None, seeds: list[int], *, force: bool
+    drafts: list[Draft],
+    output: str | None,
+    seeds: list[int],
+    keep: float | None,
+    *,
+    force: bool,
 ) -> list[Item]:
     """Drafts with their files."""
     if not drafts:
         return []
     edits = drafts[0].request.source is not None
     pattern = "{stem}-s{strength}" if edits else "{stem}"
+    if keep is not None:
+        pattern = f"{{stem}}-keep{percent(keep)}"
     if len(seeds) > 1:
         pattern += "-seed{seed}"
     targets = settle(output, [d.naming for d in drafts], pattern=f"{pattern}.png", force=force)

@@ -15,7 +15,8 @@ from partway.errors import InvalidRequest, UnreadableImage
 from partway.geometry import Extent
 from partway.interfaces.cli import COMMANDS
 from partway.request import MAX_PROMPT
-from partway.settings import load_settings
+from partway.settings import calibration_for, load_settings
+from partway.strength import named_strength
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -120,6 +121,14 @@ def configured_model(asked: str | None, *, styled: bool = False) -> str | None:
     styled  whether the command names a style
     """
     return load_settings().model if asked is None and not styled else asked
+
+
+def strength_of(asked: float | str | None, dial: str, profile: Profile | None) -> float | None:
+    """The strength on a dial: a number as it is, a word as the model's calibration has it."""
+    if not isinstance(asked, str):
+        return asked
+    gain, curve = (1.0, None) if profile is None else calibration_for(profile)
+    return named_strength(asked, dial, gain, curve)
 
 
 def read_styles(names: Sequence[str]) -> tuple[bytes, ...]:

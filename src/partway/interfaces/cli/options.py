@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,7 +17,7 @@ from partway.errors import InvalidRequest, UnknownName
 from partway.noise import MAX_SEED
 from partway.samplers import SAMPLERS
 from partway.schedule import SPACINGS
-from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS
+from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, WORDS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -246,26 +247,56 @@ def output_options(function: F) -> F:
     )
 
 
-class Strength(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
-    """A strength as people write it: 0.45, 0,45 or 45%."""
+def share(name: str, text: str, want: str) -> float:
+    """A number as people write it: 0.45, 0,45 or 45%; its range is the request's to check."""
+    plain = text.strip().replace(",", ".")
+    try:
+        return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is {text!r}, want {want}") from error
 
-    name = "number"
+
+class Strength(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
+    """A strength: a number, or one of WORDS, which the model turns into one."""
+
+    name = f"number|{'|'.join(WORDS)}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """The number or the word."""
+        del param, ctx
+        if isinstance(value, float) or value in WORDS:
+            return value
+        text = str(value)
+        near = get_close_matches(text, WORDS, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else "; try --strength 0.45"
+        want = "a number from 0 (keeps the source) to 1 (ignores it), or " + ", ".join(WORDS)
+        return share("strength", text, want + meant)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Words that start as typed."""
+        from click.shell_completion import CompletionItem
+
+        del ctx, param
+        return [CompletionItem(word) for word in WORDS if word.startswith(incomplete)]
+
+
+class Keep(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
+    """A share to keep: 70% or 0.7."""
+
+    name = "share"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The number; its range is the request's to check."""
+        """The share; its range is the search's to check."""
         del param, ctx
         if isinstance(value, float):
             return value
-        text = str(value).strip().replace(",", ".")
-        try:
-            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError as error:
-            raise InvalidRequest(
-                f"strength is {value!r}, want a number from 0 (keeps the source) to 1 (ignores "
-                "it); try --strength 0.45"
-            ) from error
+        return share("keep", str(value), "a share of the structure; try --keep 70%")
 
 
 def strength_option(function: F) -> F:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from partway.engine import evaluations_of
+from partway.engine import evaluations_of, plan_request
 from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.cli import options
-from partway.interfaces.cli.inputs import configured_model
+from partway.interfaces.cli.inputs import configured_model, strength_of
 from partway.interfaces.cli.report import emit
 from partway.interfaces.facts import CLEAN, plan_facts
-from partway.plan import describe, plan_edit
+from partway.plan import describe
 from partway.request import EditRequest
-from partway.strength import DEFAULT_STRENGTH, band, strength_at
+from partway.settings import calibrated, calibration_for
+from partway.strength import band, strength_at
 
 
 @click.command("plan")
@@ -21,7 +22,7 @@ from partway.strength import DEFAULT_STRENGTH, band, strength_at
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     *,
-    strength: float | None,
+    strength: float | str | None,
     dial: str,
     steps: int | None,
     full_steps: int | None,
@@ -31,27 +32,27 @@ def command(
     as_json: bool,
 ) -> None:
     """Show where an edit of a strength starts, how many steps it takes and through which levels."""
-    asked = DEFAULT_STRENGTH if strength is None else strength
     profile = profile_of(configured_model(model) or DEFAULT_MODEL)
-    if steps is None and full_steps is None:
-        full_steps = profile.default_steps
-    plan = plan_edit(
-        asked,
-        profile.schedule,
-        dial=dial,
-        gain=profile.gain,
-        steps=steps,
-        full_steps=full_steps,
-        spacing=spacing,
+    request = calibrated(
+        EditRequest(
+            source=b"?",  # a plan with a source; its pixels do not matter
+            strength=strength_of(strength, dial, profile),
+            dial=dial,
+            steps=steps,
+            full_steps=full_steps,
+            sampler=sampler,
+            spacing=spacing,
+        ),
+        profile,
     )
-    request = EditRequest(sampler=sampler, spacing=spacing)
+    plan = plan_request(request, profile)
     evaluations = evaluations_of(request, profile, plan)
     levels = plan.levels or (CLEAN,)
     if as_json:
         emit(plan_facts(plan, evaluations, profile.name))
         return
     click.echo(f"{plan.strength:g} {plan.dial} on {profile.name}: {describe(plan, evaluations)}")
-    expected = band(strength_at(plan.noise_fraction, "standard", profile.gain))
+    expected = band(strength_at(plan.noise_fraction, "standard", calibration_for(profile)[0]))
     lines = {
         "expect": expected,
         "start": f"noise fraction {plan.noise_fraction:.4g}: alpha {levels[0].alpha:.4g}, "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from partway import fidelity
@@ -74,6 +74,22 @@ class Reporter:
         """What a shared run of several pictures took."""
         if count > 1:
             self.say(f"{count} pictures in {seconds:.1f} s, {seconds / count:.2f} s each")
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Generator[Callable[[], None]]:
+        """A bar over so many equal parts while a terminal watches; called after each of them."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        visible = self._console.is_terminal and not self._quiet
+        bar = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not visible,
+        )
+        with bar:
+            task = bar.add_task(what, total=total)
+            yield lambda: bar.advance(task)
 
     @contextmanager
     def progress(self) -> Generator[Callable[[Event], None]]:

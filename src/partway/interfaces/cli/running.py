@@ -53,6 +53,7 @@ class Finished:
 
 
 Written: TypeAlias = Callable[[Item, "Path | None", "EditResult"], None]
+Search: TypeAlias = Callable[[Item, Callable[["EditRequest"], "EditResult"]], "EditResult"]
 
 
 class SomeFailed(PartwayError):
@@ -84,6 +85,35 @@ def run_items(
                 done = f"{finished.made} of {len(items)} pictures finished"
                 raise Cancelled(f"interrupted: {done}, nothing half-written")
     report.together(finished.made, time.perf_counter() - began)
+    return finished
+
+
+def run_searches(
+    items: Sequence[Item], report: Reporter, search: Search, written: Written
+) -> Finished:
+    """Make each picture by a search of its own, one after the other, and write it when found.
+
+    search  makes an item's result by running requests on what it is given; its error is the
+            item's own
+    Raises Cancelled after Ctrl-C; what is written by then stays.
+    """
+    finished = Finished()
+    engine = Engine()
+    with interruptible() as cancel, report.progress() as progress:
+
+        def run(request: EditRequest) -> EditResult:
+            return engine.run(request, on_event=progress, cancel=cancel)
+
+        for index, item in enumerate(items):
+            try:
+                result = search(item, run)
+            except Cancelled as error:
+                done = f"{finished.made} of {len(items)} pictures finished"
+                raise Cancelled(f"interrupted: {done}, nothing half-written") from error
+            except PartwayError as error:
+                finished.errors[index] = error
+            else:
+                _write(item, index, result, finished, written, keep=False)
     return finished
 
 

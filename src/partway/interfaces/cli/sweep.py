@@ -25,6 +25,7 @@ from partway.interfaces.cli.outputs import STDOUT, Naming, Target, check, free, 
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import Finished, Item, raise_errors, run_items
 from partway.request import EditRequest
+from partway.settings import calibrated
 from partway.sheet import Cell, Row, contact_sheet, kept_label, value_label
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def command(
     if request.model is None and profile is not None:
         request = request.with_(model=profile.name)
     request = request.with_(source=source.data)
+    if profile is not None:
+        request = calibrated(request, profile)
     report.hints(
         advise(
             text,

@@ -64,7 +64,9 @@ class EditFields(BaseModel):
         description="0 keeps the source, 1 ignores it; 0.5 where none is given.",
         json_schema_extra={"minimum": 0, "maximum": 1},
     )
-    dial: str = Field("standard", description="How strength is read: standard, sd1 or noise.")
+    dial: str = Field(
+        "standard", description="How strength is read: standard, sd1, noise or perceptual."
+    )
     steps: int | None = Field(None, description="Exactly so many steps, at any strength.")
     full_steps: int | None = Field(None, description="Density of a full run of so many steps.")
     sampler: str = "euler"

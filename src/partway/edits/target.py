@@ -1,0 +1,224 @@
+"""A target instead of a number: the strength whose result keeps as much as was asked for.
+
+A search is a coroutine like a sampler: it yields the strength to try next and is sent what the
+result kept. It knows no model and no picture; `find` runs it.
+
+    guess ── the model's calibration says where pictures keep as much on average
+    draft ── up to two short runs, each a secant step nearer
+    full  ── whole runs, which the steps go on with until one is near enough
+
+Every run has the same source, prompt and noise, so that only the dial moves. What was found is a
+plain strength: making the picture again needs no search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from partway.calibration import PROMISED, Curve
+from partway.errors import InvalidRequest, Unreachable
+from partway.fidelity import percent
+from partway.strength import DIGITS, start_noise_fraction, strength_at
+
+if TYPE_CHECKING:
+    from partway.request import EditRequest
+    from partway.result import EditResult
+
+MAX_RENDERS = 6
+MAX_DRAFTS = 2
+TOLERANCE = 0.02  # of kept structure
+NEAR = 0.01  # a draft this near is worth a full run
+SHORT = 3  # a draft takes a third of the steps
+LEAST_STEPS = 4  # of a full draft run
+FAINTEST = 0.002  # share of change that stands for "as little as possible"
+# Log-odds of kept per share of change: on average, and the limits of what a picture may show.
+SLOPE, STEEPEST, FLATTEST = -6.0, -20.0, -2.0
+CAUTION = 0.1  # of a bracket that a step leaves at both its ends
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A strength to try, by its share of change; in a short run or a full one."""
+
+    share: float
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to.
+
+    result   a full run at `strength`; its request has that plain strength
+    kept     share of structure the result kept, 0 … 1
+    renders  runs it took, the last one included
+    """
+
+    strength: float
+    result: EditResult
+    kept: float
+    renders: int
+
+    def missed(self, target: float) -> bool:
+        """Whether the printed share differs from the asked one by more than two points."""
+        return abs(percent(self.kept) - 100 * target) > 100 * TOLERANCE + 1e-9
+
+
+Search: TypeAlias = Generator[Trial, float, Trial]
+Tried: TypeAlias = list[tuple[float, float]]  # (share of change, kept)
+
+
+def check_keep(keep: float) -> float:
+    """Return `keep` as a float in [0, 1]; InvalidRequest for anything else."""
+    if not 0.0 <= keep <= 1.0:  # also false for NaN
+        raise InvalidRequest(
+            f"keep is {keep}, allowed is 0 … 1 (or 0 % … 100 %): 1 keeps the source as it is; "
+            "try --keep 70%"
+        )
+    return float(keep)
+
+
+def search(target: float, curve: Curve, *, drafts: bool = True) -> Search:
+    """Look for the share of change at which `target` of the structure is kept.
+
+    curve   what to expect of the model
+    drafts  whether short runs are worth while
+
+    Ends with the best full trial. Unreachable where even an end of the dial keeps too little, or
+    too much.
+    """
+    share = min(max(curve.share_of_change(1.0 - target), FAINTEST), 1.0)
+    rough: Tried = []
+    while drafts and len(rough) < MAX_DRAFTS:
+        kept = yield Trial(share, full=False)
+        rough.append((share, kept))
+        share = following(rough, target)
+        if abs(kept - target) <= NEAR:
+            break
+    whole: Tried = []
+    while len(rough) + len(whole) < MAX_RENDERS:
+        kept = yield Trial(share, full=True)
+        whole.append((share, kept))
+        if abs(kept - target) <= TOLERANCE:
+            break
+        _check_reach(share, kept, target)
+        share = following(whole, target)
+        if share in {tried for tried, _ in whole}:
+            break
+    best = min(whole, key=lambda trial: abs(trial[1] - target))
+    return Trial(best[0], full=True)
+
+
+def following(tried: Tried, target: float) -> float:
+    """The share to try next: a secant step from the nearest trial, inside what is bracketed.
+
+    On average kept falls evenly with share, but each picture lets go around a level of its own, in
+    an S; the log-odds of an S are straight, so the step is taken on those.
+    """
+    near, *rest = sorted(tried, key=lambda trial: abs(trial[1] - target))
+    slope = SLOPE
+    if rest and rest[0][0] != near[0]:
+        slope = (_log_odds(rest[0][1]) - _log_odds(near[1])) / (rest[0][0] - near[0])
+        slope = min(max(slope, STEEPEST), FLATTEST)
+    step = near[0] + (_log_odds(target) - _log_odds(near[1])) / slope
+    low = max((trial for trial in tried if trial[1] > target), default=None)
+    high = min((trial for trial in tried if trial[1] <= target), default=None)
+    if low is not None and high is not None and low[0] < high[0]:
+        margin = CAUTION * (high[0] - low[0])
+        return min(max(step, low[0] + margin), high[0] - margin)
+    return min(max(step, FAINTEST), 1.0)
+
+
+def _log_odds(kept: float) -> float:
+    """log(kept / (1 - kept)), finite."""
+    inside = min(max(kept, 0.01), 0.99)
+    return math.log(inside / (1.0 - inside))
+
+
+def _check_reach(share: float, kept: float, target: float) -> None:
+    """Unreachable where an end of the dial still keeps too little or too much."""
+    if share == FAINTEST and kept < target:
+        raise Unreachable(
+            f"keeping {100 * target:g} % is out of reach: the model keeps at most "
+            f"{percent(kept)} % of this picture, however little it may change. "
+            f"Try --keep {percent(kept)}%, or -s 0 for the picture itself"
+        )
+    if share == 1.0 and kept > target:
+        raise Unreachable(
+            f"keeping {100 * target:g} % is out of reach: even the picture made from the prompt "
+            f"alone keeps {percent(kept)} % of the structure. Try --keep {percent(kept)}%, "
+            "another prompt or another seed"
+        )
+
+
+def find(
+    run: Callable[[EditRequest], EditResult],
+    request: EditRequest,
+    keep: float,
+    *,
+    gain: float = 1.0,
+    curve: Curve | None = None,
+    default_steps: int = 20,
+) -> Found:
+    """The strength at which `request` keeps `keep` of its source's structure, and the picture.
+
+    run            an engine's, with whatever listener and cancel belong to it
+    keep           0 … 1; exactly 1 is strength 0
+    gain, curve    the model's calibration; without a curve the promise of dial `standard` guides
+    default_steps  the model's own, where the request names none
+
+    Results within two points where the picture's response allows it in six runs; else the nearest.
+    """
+    check_keep(keep)
+    if request.source is None:
+        raise InvalidRequest("--keep needs a source: there is nothing else to keep")
+    if keep == 1.0:
+        result = run(request.with_(strength=0.0))
+        return Found(0.0, result, 1.0, 1)
+    guide = curve or typical(gain)
+    short = _short(request, default_steps)
+    walk = search(keep, guide, drafts=short is not None)
+    results: dict[float, EditResult] = {}
+    renders = 0
+    kept: float | None = None
+    while True:
+        try:
+            trial = next(walk) if kept is None else walk.send(kept)
+        except StopIteration as done:
+            best: Trial = done.value
+            result = results[best.share]
+            strength = result.request.effective_strength
+            return Found(strength, result, _kept(result), renders)
+        wanted = strength_at(guide.noise_fraction(trial.share), request.dial, gain, curve)
+        strength = 1.0 if trial.share == 1.0 else max(round(wanted, DIGITS), 10**-DIGITS)
+        asked = request if trial.full or short is None else short
+        result = run(asked.with_(strength=strength))
+        renders += 1
+        kept = _kept(result)
+        if trial.full:
+            results[trial.share] = result
+
+
+def typical(gain: float) -> Curve:
+    """The change that dial `standard` promises, as a curve for models that were never measured."""
+    promised = [
+        (1.0 - kept, start_noise_fraction(s, "standard", gain)) for s, kept in PROMISED.items()
+    ]
+    return Curve(((0.0, 0.0), *promised, (1.0, 1.0)))
+
+
+def _short(request: EditRequest, default_steps: int) -> EditRequest | None:
+    """The request with a third of its steps; None where it has few anyway."""
+    if request.steps is not None:
+        few = max(request.steps // SHORT, LEAST_STEPS)
+        return request.with_(steps=few) if few < request.steps else None
+    steps = request.full_steps or default_steps
+    few = max(steps // SHORT, LEAST_STEPS)
+    return request.with_(full_steps=few) if few < steps else None
+
+
+def _kept(result: EditResult) -> float:
+    """Share of structure kept, as printed: not below 0."""
+    return 1.0 if result.kept is None else min(max(result.kept.structure, 0.0), 1.0)
