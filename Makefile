@@ -19,11 +19,18 @@ demo: .venv-demo/.done  ## install the core and sweep the example pictures over 
 	@echo "partway is $(CURDIR)/$(DEMO)/partway; to type just that, here and now:"
 	@echo "  export PATH=\"$(CURDIR)/$(DEMO):\$$PATH\""
 
-test: .venv/.done  ## run all tests
+test: .venv/.done chromium  ## run all tests
 	$(DEV)/python -m pytest
 
-test-full: .venv/.done  ## all tests, and those that take long
+test-full: .venv/.done chromium  ## all tests, and those that take long
 	PARTWAY_FULL=1 $(DEV)/python -m pytest
+
+.PHONY: chromium
+chromium:  # the browser that the page is tested in
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null 2>&1 \
+	    || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium >/dev/null; }; }; } \
+	  || echo "NO CHROMIUM: the web page is not tested; install Debian's package chromium" >&2
 
 check: .venv/.done  ## lint, format and types
 	$(DEV)/ruff check .

@@ -42,13 +42,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c[0] == "partway"], ids=" ".join)
+OURS = [command for command in commands() if command[0] == "partway"]
+SERVING = [command for command in OURS if command[1] in {"page", "serve"}]
+
+
+@pytest.mark.parametrize("command", [each for each in OURS if each not in SERVING], ids=" ".join)
 def test_commands_run(command: list[str], folder: Path) -> None:
     before = set(folder.iterdir())
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if command[1] not in {"plan", "styles"}:
         assert set(folder.iterdir()) - before, "nothing was written"
+
+
+@pytest.mark.parametrize("command", SERVING, ids=" ".join)
+def test_servers_start(command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no browser is opened
+    words = [sys.executable, "-m", *command, "--port", "0"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        assert "Partway is at http://127.0.0.1:" in server.stderr.readline()
+        server.terminate()
+        server.communicate(timeout=60)
 
 
 def test_make_targets_exist() -> None:
@@ -70,7 +85,7 @@ def test_the_tree_names_every_module_and_no_other() -> None:
     named = set(re.findall(r"[├└]── ([\w/.]+)", tree))
     there = {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith("__")}
     folders = {p.parent.name for p in PACKAGE.glob("*/__init__.py")} - {"interfaces"}
-    deeper = {"interfaces/cli/", "interfaces/http/", "models/pocket/"}
+    deeper = {"interfaces/cli/", "interfaces/http/", "interfaces/page/", "models/pocket/"}
     expected = there | {f"{name}/" for name in folders} | deeper
     assert named == expected
 

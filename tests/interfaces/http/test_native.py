@@ -132,6 +132,20 @@ def test_what_there_is(client: TestClient) -> None:
         assert picture(client.get(each["image"]).content).ndim == 3
 
 
+def test_what_there_is_to_choose_from(client: TestClient) -> None:
+    facts = client.get("/v1/choices").json()
+    assert facts["strength"] == 0.5
+    assert {"standard", "sd1", "noise"} <= set(facts["dials"])
+    assert "euler" in facts["samplers"]
+    bands = facts["bands"]
+    assert [bands[0]["from"], *(each["to"] for each in bands)] == [0.0, 0.3, 0.55, 0.85, 1.0]
+    for each in bands:
+        middle = (each["from"] + each["to"]) / 2
+        asked = {"strength": middle, "model": "pocket"}
+        named = client.post("/v1/plan", json=asked).json()["band"]
+        assert named == f"{each['name']}: {each['says']}"
+
+
 def test_inspecting_a_picture(client: TestClient, png: bytes) -> None:
     facts = client.post("/v1/inspect", files={"source": png}).json()
     assert (facts["width"], facts["height"], facts["format"]) == (96, 64, "png")

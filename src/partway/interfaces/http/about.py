@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from partway import images
+from partway.api import DEFAULT_SWEEP
 from partway.choosing import choose_model
 from partway.domain import domain_of
 from partway.engine import evaluations_of, plan_request
@@ -23,7 +24,9 @@ from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
 from partway.plan import describe
 from partway.request import EditRequest
-from partway.strength import DEFAULT_STRENGTH, band, strength_at
+from partway.samplers import SAMPLERS
+from partway.schedule import SPACINGS
+from partway.strength import BANDS, DEFAULT_STRENGTH, DIALS, band, strength_at
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -81,6 +84,24 @@ async def plan(request: Request) -> dict[str, Any]:
         "full_steps": made.full_steps,
         "band": band(strength_at(made.noise_fraction, "standard", profile.gain)),
         "description": describe(made, evaluations),
+    }
+
+
+@router.get("/choices")
+async def choices() -> dict[str, Any]:
+    """What the fields of an edit may be: names, the dial's bands, strengths worth a look."""
+    edges = [edge for edge, _ in BANDS]
+    words_of = [text.partition(": ") for _, text in BANDS[1:]]
+    return {
+        "strength": DEFAULT_STRENGTH,
+        "sweep": DEFAULT_SWEEP,
+        "samplers": list(SAMPLERS),
+        "spacings": list(SPACINGS),
+        "dials": list(DIALS),
+        "bands": [
+            {"name": name, "says": says, "from": low, "to": high}
+            for (name, _, says), low, high in zip(words_of, edges, edges[1:], strict=False)
+        ],
     }
 
 

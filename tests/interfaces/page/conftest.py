@@ -1,0 +1,92 @@
+"""The page in a real browser: Chromium, on a server in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opened import Opened
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+WIDE = ViewportSize(width=1280, height=800)
+
+
+@pytest.fixture(scope="session")
+def address(caches: Path) -> Iterator[str]:
+    """Where `partway serve` listens."""
+    command = [sys.executable, "-m", "partway", "serve", "--port", "0", "--grace", "1"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    line = server.stderr.readline()
+    found = re.search(r"http://\S+", line)
+    # what it says later must not fill the pipe
+    rest = threading.Thread(target=server.stderr.read, daemon=True)
+    rest.start()
+    try:
+        assert found, line
+        yield found.group()
+    finally:
+        server.terminate()
+        server.wait(20)
+        rest.join()
+        server.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with its module: Playwright keeps an event loop in this thread."""
+    path = os.environ.get("PARTWAY_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        pytest.skip("NO CHROMIUM: the web page is not tested; install Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile: its tests share a history."""
+    made = browser.new_context(viewport=WIDE, accept_downloads=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared(context: BrowserContext, address: str) -> Opened:
+    """A page with its example drawn, shared by the tests of a module."""
+    opened = Opened(context.new_page(), address)
+    opened.open()
+    return opened
+
+
+@pytest.fixture
+def opened(shared: Opened) -> Iterator[Opened]:
+    """The shared page at rest; a test ends without errors or requests to elsewhere."""
+    yield shared
+    shared.idle()
+    assert shared.take_wrong() == []
+    assert shared.foreign == []
+
+
+@pytest.fixture
+def icon_png(icon: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    icon.save(stream, "PNG")
+    return stream.getvalue()
