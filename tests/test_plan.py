@@ -99,6 +99,9 @@ def test_the_seed_form_of_the_summary() -> None:
     assert describe(plan_edit(0.5, FLOW, dial="noise", steps=8), 16) == (
         "8 steps from your picture (50 % noise), 16 evaluations"
     )
+    assert describe(plan_edit(0.95, FLOW, dial="noise", full_steps=20), 19) == (
+        "19 of 20 steps, the first replaced by your picture (95 % noise)"
+    )
     assert "unchanged" in describe(plan_edit(0, FLOW), 0)
     assert "ignored" in describe(plan_edit(1, FLOW), 20)
     assert "starting from your picture" in describe(plan_edit(0.99, FLOW, dial="noise"), 20)

@@ -117,5 +117,6 @@ def describe(plan: Plan, evaluations: int) -> str:
         steps = "1 step" if plan.intervals == 1 else f"{plan.intervals} steps"
         return f"{steps} from your picture ({noise}){extra}"
     replaced = plan.full_steps - plan.intervals
-    middle = f"the first {replaced} replaced by" if replaced else "starting from"
+    first = "the first" if replaced == 1 else f"the first {replaced}"
+    middle = f"{first} replaced by" if replaced else "starting from"
     return f"{plan.intervals} of {plan.full_steps} steps, {middle} your picture ({noise}){extra}"

@@ -35,7 +35,7 @@ COMMANDS = {
     "styles": "The style pictures there are, for --style.",
     "page": "The web page: opens the browser on a server of its own.",
     "serve": "The HTTP server: page and APIs, without a browser.",
-    "demo": "Edit the shipped example pictures over the whole dial.",
+    "demo": "Edit shipped drawings and a photograph over the whole dial.",
     "completion": "Print the completion script of a shell.",
 }
 
@@ -141,4 +141,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of the `partway` command."""
+    # NumPy's own products are small here: threads that wait for each other take longer than one.
+    # To be said before NumPy is loaded; networks have threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     cli.main(prog_name="partway")
