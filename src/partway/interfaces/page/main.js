@@ -110,11 +110,19 @@ function planFields() {
 }
 
 function planned(plan, error) {
-  if (error) return void (error.status === 0 && fail(error));
+  if (error) return refused(error);
   state.plan = plan;
   dial.inBand(plan.band.split(":")[0]);
   show();
   describe();
+}
+
+/** No plan for these settings, and why; a server that does not answer is more than that. */
+function refused(error) {
+  if (error.status === 0) return fail(error);
+  state.plan = null;
+  reading.show(null);
+  reading.hints([error.message]);
 }
 
 /** The picture and the numbers of where the dial stands. */

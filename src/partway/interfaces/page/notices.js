@@ -6,6 +6,7 @@ export function fail(error) {
   const dismiss = el("button", { type: "button", class: "plain", onclick: clearError }, "Dismiss");
   byId("error").replaceChildren(el("p", {}, error.message), dismiss);
   byId("error").hidden = false;
+  byId("error").scrollIntoView({ block: "nearest" });
 }
 
 export function clearError() {

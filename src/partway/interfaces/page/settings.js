@@ -20,6 +20,7 @@ export const DEFAULTS = Object.freeze({
 
 export const MAX_SEED = 2 ** 32 - 1;
 
+const MEASURED = "perceptual"; // the dial that only a calibrated model has
 const BY_PROMPT = ["prompt", "negative_prompt", "guidance_scale"];
 const BY_REFERENCES = ["style", "keep_colors"];
 
@@ -126,6 +127,9 @@ export class Settings {
   /** Show settings; `model` fills the placeholders with its own numbers. */
   show(settings, model) {
     const own = { full_steps: model?.default_steps, guidance_scale: model?.default_guidance };
+    for (const option of this.controls.dial.options) {
+      option.disabled = option.value === MEASURED && !model?.calibrated;
+    }
     for (const [name, input] of Object.entries(this.controls)) {
       const value = settings[name];
       if (input.tagName === "SELECT") input.value = value ?? input.options[0]?.value ?? "";
