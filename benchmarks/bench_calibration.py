@@ -5,8 +5,8 @@ The style pairs are split in two halves of different pictures:
     fitted     even pairs: change at every level, the curve and the gain of each model
     held out   odd pairs: change at 0.1 … 0.9 of dial `perceptual`, by those curves
 
-for pocket and for pocket-v0, which was trained independently. `--write` stores pocket's curve and
-gain in its config.json. Writes docs/results/calibration.json and calibration.md.
+for pocket and for pocket-v0, an earlier model of the same domain. `--write` stores pocket's curve
+and gain in its config.json. Writes docs/results/calibration.json and calibration.md.
 """
 
 from __future__ import annotations
@@ -131,6 +131,9 @@ def table(report: dict[str, Any]) -> str:
     for word in WORDS:
         cells = " | ".join(f"{m['words'][word]:g}" for m in (first, second))
         lines.append(f"| `-s {word}`, on dial standard | {cells} | |")
+    if first["weights"] == second["weights"]:
+        same = "Both are the same weights at present: that they agree shows nothing yet."
+        lines += ["", same]
     lines += [
         "",
         "pocket, `--keep`:",
@@ -158,9 +161,12 @@ def last_report(fitted: int, others: int) -> dict[str, Any]:
 def broken_promises(report: dict[str, Any]) -> list[str]:
     """What of the dial's promises a report does not show, in words."""
     broken: list[str] = []
+    first, second = (report["models"][name] for name in MODELS)
     for name, model in report["models"].items():
         if model["pearson"] < LEAST_PEARSON:
             broken.append(f"{name}: Pearson {model['pearson']} is below {LEAST_PEARSON}")
+    if first["weights"] == second["weights"]:
+        broken.append("pocket and pocket-v0 are the same weights: that they agree shows nothing")
     if report["apart"] > MOST_APART:
         broken.append(f"the models are up to {report['apart']} apart, want {MOST_APART}")
     return broken

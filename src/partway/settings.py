@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "PARTWAY_CONFIG"
 KEYS = ("model",)
-SMALLEST = 2**16  # bytes of a file that may hold weights
+WEIGHTS = {".onnx", ".data", ".bin", ".safetensors", ".pt", ".ckpt"}  # suffixes
 SAMPLE = 2**20  # bytes read at both its ends
 
 
@@ -141,14 +141,15 @@ def calibrated(request: EditRequest, profile: Profile) -> EditRequest:
 
 
 def fingerprint(folder: Path | None) -> str:
-    """Tells weights from other weights: sizes, first and last bytes of a checkpoint's large files.
+    """Tells weights from other weights: sizes, first and last bytes of a checkpoint's networks.
 
     The name alone does not: a model that was trained again keeps it.
     """
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")) if folder is not None else ():
-        if not file.is_file() or (size := file.stat().st_size) < SMALLEST:
+        if file.suffix not in WEIGHTS:
             continue
+        size = file.stat().st_size
         with file.open("rb") as stream:
             digest.update(f"{file.name} {size}".encode() + stream.read(SAMPLE))
             stream.seek(max(size - SAMPLE, 0))
