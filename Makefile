@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-photos bench-residual calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-photos bench-residual calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench-residual: .venv/.done  ## what the autoencoder loses and what comes back: 
 
 calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config.json, docs/results/
 	$(DEV)/python benchmarks/bench_calibration.py --write
+
+bench-serve: .venv/.done  ## shared network calls under load, against one request at a time
+	$(DEV)/python benchmarks/bench_serve.py
 
 eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
 	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket

@@ -128,3 +128,12 @@ def test_attributions_travel_with_the_weights() -> None:
     assert (PACKAGE / "models/pocket/NOTICE").read_text("utf-8") == notice
     for owner in ("Microsoft", "Google", "Twitter", "EmojiOne", "Mozilla", "CC BY 4.0"):
         assert owner in notice
+
+
+def test_the_servers_table_is_the_measured_one() -> None:
+    text = (ROOT / "docs/server.md").read_text("utf-8")
+    for row in json.loads((ROOT / "docs/results/serve.json").read_text("utf-8"))["loads"]:
+        one, shared = row["one at a time"], row["shared"]
+        cells = [f"{each['p95_s']:.1f} s" for each in (one, shared)]
+        cells += [f"{each['throughput_per_s']:.2f}" for each in (one, shared)]
+        assert f"| {row['load']} | {' | '.join(cells)} |" in text

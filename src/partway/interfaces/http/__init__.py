@@ -3,6 +3,7 @@
 app.py        the application: routes, life and middleware
 security.py   who may ask: Host, Origin, key, content types; headers of answers
 limits.py     how much may be sent, and how slowly
+idempotency.py  a request sent again is not computed again
 errors.py     typed errors as status codes and JSON
 uploads.py    forms and JSON → EditRequest
 service.py    check, submit, wait: what every API does with a request

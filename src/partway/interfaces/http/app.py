@@ -22,6 +22,7 @@ from partway.interfaces.http import (
     sdapi,
     sdapi_lists,
 )
+from partway.interfaces.http.idempotency import Idempotency
 from partway.interfaces.http.limits import MAX_BODY, Limits
 from partway.interfaces.http.sdapi_state import State
 from partway.interfaces.http.security import Access, Guard
@@ -71,6 +72,7 @@ def create_app(
         app.mount("/", StaticFiles(directory=PAGE, html=True))
     else:
         app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.add_middleware(Idempotency)
     app.add_middleware(Limits, answers=answers, max_body=max_body)
     app.add_middleware(Guard, access=access)
     return app
