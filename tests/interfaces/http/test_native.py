@@ -137,6 +137,9 @@ def test_what_there_is_to_choose_from(client: TestClient) -> None:
     assert facts["strength"] == 0.5
     assert {"standard", "sd1", "noise"} <= set(facts["dials"])
     assert "euler" in facts["samplers"]
+    assert facts["defaults"] == {
+        name: getattr(EditRequest(), name) for name in ("sampler", "spacing", "dial")
+    }
     bands = facts["bands"]
     assert [bands[0]["from"], *(each["to"] for each in bands)] == [0.0, 0.3, 0.55, 0.85, 1.0]
     for each in bands:

@@ -21,7 +21,7 @@ from partway.interfaces.facts import details, plan_facts
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
-from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
+from partway.interfaces.http.uploads import EditFields, parse_json, pictures_of, read_body
 from partway.plan import describe
 from partway.request import EditRequest
 from partway.samplers import SAMPLERS
@@ -98,6 +98,9 @@ async def choices() -> dict[str, Any]:
         "samplers": list(SAMPLERS),
         "spacings": list(SPACINGS),
         "dials": list(DIALS),
+        "defaults": {
+            name: EditFields.model_fields[name].default for name in ("sampler", "spacing", "dial")
+        },
         "bands": [
             {"name": name, "says": says, "from": low, "to": high}
             for (name, _, says), low, high in zip(words_of, edges, edges[1:], strict=False)

@@ -85,7 +85,8 @@ export class Settings {
   }
 
   /** Build the form from what the server knows: names of samplers, spacings and dials. */
-  build({ samplers, spacings, dials }) {
+  build({ samplers, spacings, dials, defaults }) {
+    this.defaults = defaults;
     this.root.replaceChildren(
       this.number("full_steps", "Full steps", "density of a full run; an edit takes its share"),
       this.number("steps", "Steps", "exactly so many, at any strength"),
@@ -132,7 +133,7 @@ export class Settings {
     }
     for (const [name, input] of Object.entries(this.controls)) {
       const value = settings[name];
-      if (input.tagName === "SELECT") input.value = value ?? input.options[0]?.value ?? "";
+      if (input.tagName === "SELECT") input.value = value ?? this.defaults[name];
       else {
         input.value = value ?? "";
         input.setAttribute("aria-invalid", "false");
