@@ -43,3 +43,26 @@ class EditResult:
     mode: str
     warnings: tuple[str, ...] = ()
     carried: images.Carried = images.NOTHING
+
+    def encode(
+        self, format_name: str, *, quality: int | None = None, keep_gps: bool = False
+    ) -> bytes:
+        """The bytes of an image file: the picture with what its source's file carried.
+
+        At strength 0 it is the source's own file where writing it anew would lose something: in a
+        lossy format (unless a quality is asked), or of more than 8 bits per channel.
+
+        format_name  as Pillow has it: "PNG", "JPEG" …
+        quality      1 … 100 of a lossy format
+        keep_gps     the file tells the place the source was taken at, if the source does
+        """
+        source, carried = self.request.source, self.carried
+        untouched = not self.plan.levels and quality is None
+        if source is not None and (keep_gps or untouched):
+            picture = images.load(source, keep_gps=keep_gps)
+            carried = picture.carried
+            if untouched:
+                own = images.same_stream(source, format_name, deep=picture.deep, keep_gps=keep_gps)
+                if own is not None:
+                    return own
+        return images.encode(self.image, format_name, carried, quality=quality)

@@ -7,9 +7,11 @@ specifications, adapted to D50 by the Bradford matrix, as ICC.1 version 2 asks.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 D50 = np.array([0.9642, 1.0, 0.8249])
 D65_XY = (0.3127, 0.3290)
@@ -65,6 +67,12 @@ def cmyk_profile() -> bytes:
     lut = b"mft2" + bytes(4) + struct.pack(">BBBx", 4, 3, side) + identity
     lut += struct.pack(">HH", 2, 2) + ramp * 4 + table + ramp * 3
     return profile(b"CMYK", b"Lab ", {b"A2B0": lut, b"wtpt": xyz_tag(D50)}, kind=b"prtr")
+
+
+def built_in(space: str) -> Any:
+    """One of littleCMS's own: sRGB or LAB."""
+    made: Any = ImageCms  # says nothing of its types
+    return made.createProfile(space)
 
 
 def xyz_tag(values: NDArray[np.float64]) -> bytes:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,18 +15,36 @@ from PIL import Image
 from partway import images
 from partway.errors import UnreadableImage
 
+# How a viewer turns what is stored, by EXIF orientation.
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied(orientation: int, icon: Image.Image) -> None:
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", TURNS)
+def test_orientation_is_applied_and_reset(
+    orientation: int, format_name: str, icon: Image.Image
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = images.load(encoded(icon, exif=exif))
-    assert picture.extent == ((96, 64) if orientation < 5 else (64, 96))
-    corner = {1: (0, 0), 2: (0, 95), 3: (63, 95), 4: (63, 0)}
-    if orientation in corner:
-        y, x = corner[orientation]
-        assert np.array_equal(picture.rgb[0, 0], np.asarray(icon)[y, x])
+    data = encoded(icon, format_name, exif=exif)
+    picture = images.load(data)
+    stored = Image.open(io.BytesIO(data)).convert("RGB")
+    seen = icon if format_name == "TIFF" else stored  # Pillow turns TIFFs itself
+    turn = TURNS[orientation]
+    seen = seen if turn is None else seen.transpose(turn)
+    assert np.array_equal(picture.rgb, np.asarray(seen))
     assert picture.image.getexif().get(0x0112, 1) == 1
+    written = Image.open(io.BytesIO(images.encode(picture.image, "JPEG", picture.carried)))
+    assert written.getexif().get(0x0112, 1) == 1
 
 
 def test_animations_give_their_first_frame_and_say_so(icon: Image.Image) -> None:
@@ -72,3 +92,16 @@ def test_too_many_pixels_are_refused_before_decoding() -> None:
 def test_long_strips_are_refused_before_decoding() -> None:
     with pytest.raises(UnreadableImage, match="each side may have 16384"):
         images.load(encoded(Image.new("1", (20_000, 1))))
+
+
+def test_heic_is_read_where_the_extra_is_installed() -> None:
+    picture = images.load((Path(__file__).parent / "data" / "drawing.heic").read_bytes())
+    assert picture.rgb.shape[2] == 3
+    assert picture.rgb.std() > 10
+
+
+def test_heic_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (Path(__file__).parent / "data" / "drawing.heic").read_bytes()
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(UnreadableImage, match=r"pip install 'partway\[heif\]'"):
+        images.load(data)

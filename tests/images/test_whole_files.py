@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +82,89 @@ def test_names_as_long_as_the_file_system_allows(icon: Image.Image, tmp_path: Pa
     path = tmp_path / ("n" * 250 + ".png")
     images.save(icon, path)
     assert path.exists()
+
+
+def test_a_full_disk_leaves_the_old_file(icon: Image.Image, tmp_path: Path) -> None:
+    """A file system of 256 kB, mounted for a child process of its own where that is allowed."""
+    script = tmp_path / "fill.py"
+    script.write_text(FILL)
+    mounted = f'mount -t tmpfs -o size=256k none "$0" && exec {sys.executable} {script} "$0"'
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "mount" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here: /dev/full is tested instead")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:3] == ["True", "['a.png']", "No space left on device"]
+
+
+FILL = """
+import os, sys
+from pathlib import Path
+from typing import Any
+from partway.errors import InvalidRequest
+from partway.images import write_whole
+
+folder = Path(sys.argv[1])
+write_whole(b"old" * 1000, folder / "a.png")
+try:
+    write_whole(os.urandom(2**20), folder / "a.png", overwrite=True)
+    said = "nothing"
+except InvalidRequest as error:
+    said = str(error).split(": ")[-1]
+print((folder / "a.png").read_bytes() == b"old" * 1000)
+print(sorted(os.listdir(folder)))
+print(said)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_device_that_is_full_leaves_the_old_file(
+    icon: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    images.save(icon, path)
+    before = path.read_bytes()
+    really_open: Any = Path.open
+
+    def on_a_full_disk(self: Path, *args: Any, **kwargs: Any) -> Any:
+        if self.suffix == ".tmp":
+            really_open(self, *args, **kwargs).close()
+            return really_open(Path("/dev/full"), "wb")
+        return really_open(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    with pytest.raises(InvalidRequest, match="No space left"):
+        images.save(icon.rotate(180), path, overwrite=True)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_what_is_written_is_flushed_then_named_then_its_folder_flushed(
+    icon: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    images.save(icon, path)
+    events: list[str] = []
+    really_flush, really_rename = os.fsync, Path.replace
+
+    def flush(descriptor: int) -> None:
+        mode = os.fstat(descriptor).st_mode
+        events.append("folder flushed" if stat.S_ISDIR(mode) else "file flushed")
+        really_flush(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        assert self.parent == target.parent
+        events.append("renamed")
+        return really_rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(Path, "replace", rename)
+    images.save(icon.rotate(180), path, overwrite=True)
+    assert events == ["file flushed", "renamed", "folder flushed"]

@@ -13,7 +13,7 @@ from partway.images.canvas import compose, from_canvas, to_canvas
 from partway.images.carried import NOTHING, Carried, clean_xmp
 from partway.images.modes import rgb_of
 from partway.images.picture import Picture, Pixels
-from partway.images.read import FORMATS, MAX_BYTES, MAX_PIXELS, MAX_SIDE, load
+from partway.images.read import FORMATS, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MAX_UPLOAD, load
 from partway.images.sources import ImageLike, read_bytes
 from partway.images.streams import same_stream
 from partway.images.whole_files import write_whole
@@ -24,6 +24,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
     "MAX_SIDE",
+    "MAX_UPLOAD",
     "NOTHING",
     "SUFFIXES",
     "Carried",

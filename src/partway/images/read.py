@@ -22,9 +22,12 @@ from partway.images.picture import Picture
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_BYTES = 64 * 2**20
+MAX_UPLOAD = 20 * 2**20  # bytes of a picture that strangers may send
 MAX_PIXELS = 36_000_000
 MAX_SIDE = 16_384
 MAX_SCANS = 200  # of a progressive JPEG; encoders write about ten, each costs a pass over it
+MAX_FRAMES = 20_000
+GIF_FRAME = b"\0,"  # the end of a block and an image's beginning: rare in compressed data
 
 DNG_VERSION, NEW_SUBFILE_TYPE, SUB_IFDS = 50706, 254, 330  # tags of a TIFF
 
@@ -39,7 +42,8 @@ def load(data: bytes, name: str = "the source", *, keep_gps: bool = False) -> Pi
     """Decode the bytes of an image file.
 
     PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF up to 64 MiB and 36 megapixels, HEIC with the extra
-    for it; of animations the first frame. UnreadableImage says what was wrong with anything else.
+    for it; of animations of up to 20,000 frames the first. UnreadableImage says what was wrong
+    with anything else.
 
     keep_gps  the picture's `carried` tells the place it was taken at
     """
@@ -47,6 +51,7 @@ def load(data: bytes, name: str = "the source", *, keep_gps: bool = False) -> Pi
     with _typed(name):
         image = _open(data, name)
         check_size(image.size, name)
+        _check_frames(image, data, name)
         notes = _left_out(image, name)
         deep = _is_deep(image)
         image.load()
@@ -196,6 +201,20 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         bits = int.from_bytes(body[1:5], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     return struct.unpack("<H", body[6:8])[0] & 0x3FFF, struct.unpack("<H", body[8:10])[0] & 0x3FFF
+
+
+def _check_frames(image: Image.Image, data: bytes, name: str) -> None:
+    """UnreadableImage for an animation of far too many frames, counted without decoding any."""
+    frames = 1
+    if image.format == "GIF":
+        frames = data.count(GIF_FRAME)
+    elif image.format in {"PNG", "WEBP", "AVIF"}:  # have the number in their heads
+        frames = int(getattr(image, "n_frames", 1))
+    if frames > MAX_FRAMES:
+        raise UnreadableImage(
+            f"{name} has about {frames:,} frames, allowed are {MAX_FRAMES:,}: "
+            "save its first frame as a PNG"
+        )
 
 
 def _left_out(image: Image.Image, name: str) -> list[str]:

@@ -92,4 +92,6 @@ def _blank_gps(data: bytearray, start: int) -> None:
             size = SIZES.get(kind, 1) * count
             if size > 4 and start + value + size <= len(data):
                 data[start + value : start + value + size] = bytes(size)
-            data[inner + 8 : inner + 12] = bytes(4) if size <= 4 else data[inner + 8 : inner + 12]
+            data[inner : inner + 12] = bytes(12)
+        if start + offset + 2 <= len(data):
+            data[start + offset : start + offset + 2] = bytes(2)  # a directory of no entries

@@ -355,3 +355,50 @@ def test_pocket_edits_a_picture(run: Run, work: Path) -> None:
     assert row["model"] == "pocket"
     assert row["kept"]["structure"] > 0.5
     assert run.size(work / row["path"]) == (96, 64)
+
+
+def photo(path: Path) -> None:
+    """A JPEG with an author and a place."""
+    exif = Image.Exif()
+    exif[0x013B] = "an artist"
+    exif[0x8825] = {1: "N", 2: (48.0, 12.0, 0.0)}
+    Image.radial_gradient("L").convert("RGB").save(path, exif=exif, dpi=(300, 300))
+
+
+def place_in(path: Path) -> object:
+    with Image.open(path) as image:
+        assert image.getexif()[0x013B] == "an artist"
+        return image.getexif().get_ifd(0x8825).get(2)
+
+
+@pytest.mark.parametrize("strength", ["0", "0.4"])
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_place_goes_on_only_where_asked(strength: str, suffix: str, run: Run, work: Path) -> None:
+    photo(work / "photo.jpg")
+    asked = ("photo.jpg", "red", "-s", strength)
+    for name, options in (("without", ()), ("with", ("--keep-gps",))):
+        done = run(*asked, *FAST, *options, "-o", f"{name}.{suffix}")
+        assert done.exit_code == 0, done.output
+    assert place_in(work / f"with.{suffix}") == (48.0, 12.0, 0.0)
+    assert place_in(work / f"without.{suffix}") is None
+
+
+def test_strength_zero_copies_a_jpeg(run: Run, work: Path) -> None:
+    Image.radial_gradient("L").convert("RGB").save(work / "a.jpg", quality=60)
+    assert run("a.jpg", "red", "-s", "0", "-o", "b.jpg").exit_code == 0
+    assert (work / "b.jpg").read_bytes() == (work / "a.jpg").read_bytes()
+    assert run("a.jpg", "red", "-s", "0", "--quality", "20", "-o", "c.jpg").exit_code == 0
+    assert (work / "c.jpg").stat().st_size < (work / "a.jpg").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("quality", "file", "says"),
+    [("0", "b.jpg", "want 1 (smallest file) to 100"), ("80", "b.png", "PNG keeps every pixel")],
+)
+def test_a_quality_nothing_has_is_refused(
+    quality: str, file: str, says: str, run: Run, work: Path
+) -> None:
+    done = run("icon.png", "red", "--quality", quality, "-o", file)
+    assert done.exit_code == 2
+    assert says in " ".join(done.output.split())
+    assert not (work / file).exists()

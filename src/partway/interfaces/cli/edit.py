@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from partway.interfaces.cli.inputs import (
     split_arguments,
     strength_of,
 )
-from partway.interfaces.cli.outputs import STDOUT, Naming, settle
+from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
 from partway.plan import Plan
@@ -88,6 +88,8 @@ def command(
     output: str | None,
     show: bool,
     dry_run: bool,
+    quality: int | None,
+    keep_gps: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -118,7 +120,11 @@ def command(
     every_seed = options.consecutive(seeds, batch_count)
     word = strength if isinstance(strength, str) else None
     drafts, errors = _drafts(first, word, names, every_seed, size)
-    items = _settled(drafts, output, every_seed, keep, force=force)
+    items = [
+        replace(item, quality=quality, keep_gps=keep_gps)
+        for item in _settled(drafts, output, every_seed, keep, force=force)
+    ]
+    check_qualities(quality, [item.target for item in items])
     written = len(items)
     if drafts:
         report.hints(_advice(drafts[0], None if keep is not None else drafts[0].request.strength))

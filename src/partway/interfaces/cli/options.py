@@ -236,10 +236,21 @@ def seed_options(function: F) -> F:
 
 
 def output_options(function: F) -> F:
-    """--force, --json and --quiet."""
+    """--quality, --keep-gps, --force, --json and --quiet."""
     return _all(
         function,
         (
+            click.option(
+                "--quality",
+                type=int,
+                help="Of .jpg, .webp and .avif: 1 (smallest file) to 100. "
+                "[default: 95, lossless, 90]",
+            ),
+            click.option(
+                "--keep-gps",
+                is_flag=True,
+                help="Results tell the place the source was taken at, if it does.",
+            ),
             click.option("--force", is_flag=True, help="Overwrite files that -o names."),
             click.option("--json", "as_json", is_flag=True, help="JSON Lines on stdout."),
             click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),

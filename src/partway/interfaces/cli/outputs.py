@@ -21,7 +21,7 @@ from partway import images
 from partway.errors import InvalidRequest, OutputExists
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from collections.abc import Callable
 
 STDOUT = "-"
 FIELDS = ("stem", "strength", "seed", "model", "n")
@@ -62,16 +62,25 @@ class Target:
     numbered: bool = False
     overwrite: bool = False
 
-    def write(self, image: Image) -> Path | None:
-        """Write the picture whole or not at all; the path it got, None for stdout."""
+    @property
+    def format_name(self) -> str:
+        """What the picture is written as."""
+        return "PNG" if self.path is None else images.format_for(self.path)
+
+    def write(self, encode: Callable[[str], bytes]) -> Path | None:
+        """Write a picture whole or not at all; the path it got, None for stdout.
+
+        encode  format name → the bytes of its file
+        """
+        data = encode(self.format_name)
         if self.path is None:
-            sys.stdout.buffer.write(images.encode(image, "PNG"))
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return None
         path = self.path
         while True:
             try:
-                images.save(image, path, overwrite=self.overwrite)
+                images.write_whole(data, path, overwrite=self.overwrite)
             except OutputExists:
                 if not self.numbered:
                     raise
@@ -137,6 +146,13 @@ def _fill(template: str, naming: Naming, n: int) -> str:
         return template.format_map(naming.values(n))
     except ValueError as error:
         raise InvalidRequest(f"-o {template!r} is no template: {error}") from error
+
+
+def check_qualities(quality: int | None, targets: Iterable[Target | None]) -> None:
+    """InvalidRequest for a quality that a file among these cannot be written at."""
+    for target in targets:
+        if target is not None:
+            images.check_quality(quality, target.format_name)
 
 
 def check(target: Target) -> None:

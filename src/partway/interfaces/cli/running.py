@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from partway.engine import Engine
@@ -32,14 +33,18 @@ MAX_SHARED_PIXELS = 24_000_000
 class Item:
     """One picture to make.
 
-    name    of its source, for messages
-    target  where it goes; None where only the result is wanted
+    name      of its source, for messages
+    target    where it goes; None where only the result is wanted
+    quality   of a lossy file, 1 … 100; None is the format's own
+    keep_gps  its file tells the place the source was taken at
     """
 
     request: EditRequest
     name: str
     target: Target | None
     extent: Extent
+    quality: int | None = None
+    keep_gps: bool = False
 
 
 @dataclass(eq=False)
@@ -156,7 +161,9 @@ def _write(
     path: Path | None = None
     if item.target is not None:
         try:
-            path = item.target.write(result.image)
+            path = item.target.write(
+                partial(result.encode, quality=item.quality, keep_gps=item.keep_gps)
+            )
         except PartwayError as error:
             finished.errors[index] = error
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,16 @@ from partway.interfaces.cli.inputs import (
     read_styles,
     split_arguments,
 )
-from partway.interfaces.cli.outputs import STDOUT, Naming, Target, check, free, is_folder, settle
+from partway.interfaces.cli.outputs import (
+    STDOUT,
+    Naming,
+    Target,
+    check,
+    check_qualities,
+    free,
+    is_folder,
+    settle,
+)
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import Finished, Item, raise_errors, run_items
 from partway.request import EditRequest
@@ -74,6 +84,8 @@ def command(
     batch_count: int,
     output: str | None,
     sheet_only: bool,
+    quality: int | None,
+    keep_gps: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -117,11 +129,12 @@ def command(
         each for seed in every_seed for each in sweep_requests(request.with_(seed=seed), values)
     ]
     targets = _targets(requests, source, output, sheet_only=sheet_only, force=force)
+    check_qualities(quality, targets)
     sheet_target = _sheet_target(source, targets, output, sheet_only=sheet_only, force=force)
     if sheet_target.path is None and as_json:
         raise InvalidRequest("-o - writes the sheet to stdout: not together with --json")
     items = [
-        Item(each, source.name, target, source.extent)
+        Item(each, source.name, target, source.extent, quality, keep_gps)
         for each, target in zip(requests, targets, strict=True)
     ]
     quietly = Reporter(quiet=quiet or sheet_only)
@@ -140,7 +153,8 @@ def command(
         )
         for row, seed in enumerate(every_seed)
     ]
-    path = sheet_target.write(sheet_of(series, images.load(source.data).image))
+    sheet = sheet_of(series, images.load(source.data).image)
+    path = sheet_target.write(partial(images.encode, sheet))
     _tell(items, finished, path, report)
 
 

@@ -34,7 +34,7 @@ def check_format(name: str) -> str:
 
 def encode_result(result: EditResult, name: str = "png") -> bytes:
     """The file of a result, as the command line would write it."""
-    return images.encode(result.image, FORMATS[name][0])
+    return result.encode(FORMATS[name][0])
 
 
 def reencode(data: bytes, name: str) -> bytes:

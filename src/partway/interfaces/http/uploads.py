@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
+from partway import images
 from partway.errors import InvalidRequest
 from partway.interfaces.http.errors import HTTPError, TooLarge, Unsupported, words
 from partway.noise import MAX_SEED
@@ -25,7 +26,6 @@ from partway.styles import style_file
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-MAX_FILE = 20 * 2**20  # bytes of one picture
 MAX_FILES = 16
 MAX_FIELDS = 200
 MAX_FIELD = 2**20  # bytes of one field that is no file
@@ -158,14 +158,14 @@ async def _read_form(request: Request) -> Body:
 
 async def _read_file(name: str, upload: UploadFile) -> bytes:
     """The bytes of a file of a form."""
-    data = await upload.read(MAX_FILE + 1)
+    data = await upload.read(images.MAX_UPLOAD + 1)
     return check_file(name, data)
 
 
 def check_file(name: str, data: bytes) -> bytes:
     """The bytes, if they are not too many."""
-    if len(data) > MAX_FILE:
-        raise TooLarge(f"{name} has more than {MAX_FILE:,} bytes")
+    if len(data) > images.MAX_UPLOAD:
+        raise TooLarge(f"{name} has more than {images.MAX_UPLOAD:,} bytes")
     return data
 
 
@@ -177,8 +177,8 @@ def decode_picture(name: str, text: object) -> bytes:
         text = text.split(",", 1)[1]
     elif "://" in text[:20]:
         raise InvalidRequest(f"{name} is an address: nothing is fetched, send the picture itself")
-    if len(text) > MAX_FILE * 4 // 3 + 1024:
-        raise TooLarge(f"{name} has more than {MAX_FILE:,} bytes")
+    if len(text) > images.MAX_UPLOAD * 4 // 3 + 1024:
+        raise TooLarge(f"{name} has more than {images.MAX_UPLOAD:,} bytes")
     try:
         return check_file(name, base64.b64decode("".join(text.split()), validate=True))
     except (binascii.Error, ValueError) as error:
