@@ -55,8 +55,9 @@ calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config
 bench-serve: .venv/.done  ## shared network calls under load, against one request at a time
 	$(DEV)/python benchmarks/bench_serve.py
 
-eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
+eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/pocket.md
 	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket
+	cd training/pocket && $(TRAINING)/venv/bin/python report.py
 
 $(TRAINING)/runs/judge.pt: | $(TRAINING)/data/codec.npz
 	cd training/pocket && $(TRAINING)/venv/bin/python classifier.py

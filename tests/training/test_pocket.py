@@ -193,3 +193,31 @@ def test_a_contact_page_has_rows_and_columns_in_order() -> None:
     page = np.asarray(script("measures").contact(rows, 4))
     assert page.shape == (8, 12, 3)
     assert page[::4, ::4, 0].tolist() == [[0, 40, 80], [120, 160, 200]]
+
+
+def measured(style: float, codec: float) -> dict[str, Any]:
+    """A record like evaluate.py's, in which the judge is right about 80 % of real pictures."""
+    real = {"pictures": 9, "style": 0.8, "subject_top1": 0.6, "subject_top5": 0.8}
+    near = {"median": 0.3, "p5": 0.1}
+    got = real | {"style": style, "to_target": 0.321, "structure_kept": 0.7}
+    return {
+        "evaluations": 12,
+        "guidance": 3.0,
+        "judge_on_real_held_out": real,
+        "codec": {"128 px": {"psnr": codec, "ssim": 0.9}},
+        "restyle": {"pairs": 9, "true": real, "source": got, "strengths": {"0.5": got}},
+        "text_to_image": real
+        | {"prompts": 5, "to_nearest_training_picture": near, "real_held_out_to_nearest": near},
+    }
+
+
+def test_the_page_says_which_goals_are_met_and_shows_v0_only_where_measured() -> None:
+    report = script("report")
+    alone = report.page(measured(0.4, 38.4), None)
+    assert "v0" not in alone
+    assert "| style hits at 0.5, share of the judge's own | 90 % | 50 % | not met |" in alone
+    assert "| codec at 128 px | 33 dB | 38.4 dB | met |" in alone
+    both = report.page(measured(0.8, 30.0), measured(0.2, 29.0))
+    assert "v0 at 128 px: 29.0 dB" in both
+    assert "| 0.5 | 70 % | 0.321 | 0.321 | 80 % | 20 % | 80 % | 80 % |" in both
+    assert "30.0 dB | not met |" in both

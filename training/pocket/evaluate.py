@@ -38,6 +38,8 @@ from subjects import squash
 
 STRENGTHS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 DOCS = HERE.parent.parent / "docs"
+STEPS = 12
+"""Evaluations of an edit; the default 20 take longer and differ little."""
 GROUP = 8
 """Requests that share one run: more need more memory and are not faster."""
 
@@ -105,7 +107,7 @@ def restyle(engine: Engine, model: str, judge: Any, pairs: list, records: list[d
         requests = [
             EditRequest(
                 prompt=prompt_of(r), source=read_bytes(picture), strength=strength,
-                seed=index, model=model,
+                seed=index, model=model, steps=STEPS,
             )
             for (_, index), r, picture in zip(pairs, wanted, source, strict=True)
         ]  # fmt: skip
@@ -134,7 +136,10 @@ def texts(
         known[names[int(rng.integers(len(names)))]] | {"style": str(rng.choice(STYLES))}
         for _ in range(count)
     ]
-    requests = [EditRequest(prompt=prompt_of(r), seed=k, model=model) for k, r in enumerate(chosen)]
+    requests = [
+        EditRequest(prompt=prompt_of(r), seed=k, model=model, steps=STEPS)
+        for k, r in enumerate(chosen)
+    ]
     made = render(engine, requests, "text to image")
     small = np.load(DATA / "pictures128.npy", mmap_mode="r")
     trained = np.flatnonzero(~held)
@@ -181,7 +186,7 @@ def sheet(engine: Engine, model: str, pairs: list, records: list[dict]) -> Image
     requests = [
         EditRequest(
             prompt=prompt_of(records[b]), source=read_bytes(picture), strength=strength,
-            seed=7, model=model,
+            seed=7, model=model, steps=STEPS,
         )
         for (_, b), picture in zip(pairs, source, strict=True) for strength in STRENGTHS
     ]  # fmt: skip
@@ -201,6 +206,8 @@ def measure(options: argparse.Namespace) -> dict:
     report: dict[str, Any] = {
         "model": options.name,
         "gain": profile_of(options.model).gain,
+        "guidance": profile_of(options.model).default_guidance,
+        "evaluations": STEPS,
         "judge_on_real_held_out": judged(judge, load(list(held)), [records[i] for i in held]),
         "codec": codec(options.model, list(held[:: max(1, len(held) // 150)])),
         "restyle": restyle(engine, options.model, judge, pairs[: options.pairs], records),
@@ -218,7 +225,7 @@ def main() -> None:
     )
     parser.add_argument("model")
     parser.add_argument("--name", required=True)
-    parser.add_argument("--pairs", type=int, default=120)
+    parser.add_argument("--pairs", type=int, default=64)
     parser.add_argument("--prompts", type=int, default=500)
     options = parser.parse_args()
     report = measure(options)
