@@ -1,0 +1,199 @@
+"""Promises S3, S4 and S5: a worker that dies, hangs or runs out of memory, and what it ran."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partway import engine as engine_module
+from partway.denoiser import Array, Condition
+from partway.engine import Engine
+from partway.errors import PartwayError, Quarantined
+from partway.executors.local import LocalExecutor
+from partway.executors.suspects import Suspects
+from partway.executors.worker import in_process, in_thread
+from partway.families import Profile
+from partway.families.analytic import Analytic
+from partway.images import read_bytes
+from partway.request import EditRequest
+from partway.result import EditResult
+from partway.schedule import Level
+
+POISON = 666_666  # seed of the request that ends its worker
+FULL = "PARTWAY_FULL" in os.environ
+
+
+class Slow(Analytic):
+    """The analytic family, slow enough to be caught at work."""
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
+        time.sleep(0.005)
+        return super().predict(x, levels, conditions)
+
+
+def fragile_engine() -> Engine:
+    """An engine whose process ends with the poison request."""
+    from partway import run
+
+    def load(profile: Profile, precision: str = "auto") -> Slow:
+        del precision
+        return Slow(profile)
+
+    real = run.Run.add
+
+    def add(self: Any, key: int, request: EditRequest, *rest: Any) -> Any:
+        if request.seed == POISON:
+            os._exit(9)
+        return real(self, key, request, *rest)
+
+    engine_module.load_family = load
+    run.Run.add = add
+    return Engine()
+
+
+def request(icon: Image.Image, **fields: Any) -> EditRequest:
+    fields = {"prompt": "navy, orange, white", "model": "analytic", "strength": 0.5} | fields
+    return EditRequest(source=read_bytes(icon), **fields)
+
+
+def picture(outcome: EditResult | PartwayError) -> Any:
+    assert isinstance(outcome, EditResult), outcome
+    return np.asarray(outcome.image)
+
+
+@pytest.fixture
+def executor() -> Iterator[LocalExecutor]:
+    made = LocalExecutor(in_process, fragile_engine, stalled=20.0)
+    yield made
+    made.close()
+
+
+def until_up(executor: LocalExecutor) -> float:
+    """Seconds until a worker is up."""
+    began = time.monotonic()
+    while not executor.status().ready:
+        assert time.monotonic() - began < 60, "no worker came up"
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_s4_a_worker_that_is_killed_is_replaced(icon: Image.Image, executor: LocalExecutor) -> None:
+    first = until_up(executor)
+    asked = [request(icon, steps=20, seed=seed) for seed in range(3)]
+    expected = [picture(Engine().run(each)) for each in asked]
+    phases = random.Random(0)  # noqa: S311
+    for trial in range(25 if FULL else 3):
+        running = [executor.submit([each], mode="exact") for each in asked]
+        time.sleep(phases.uniform(0.0, 0.25))
+        executor._worker.stop()
+        until_down = time.monotonic()
+        while executor.status().restarts == trial and time.monotonic() - until_down < 20:
+            time.sleep(0.005)
+        assert until_up(executor) <= first + 5
+        for each, pixels in zip(running, expected, strict=True):
+            assert np.array_equal(picture(each.wait(60)[0]), pixels)
+    assert executor.status().restarts >= 3
+
+
+def poisoned(executor: LocalExecutor, icon: Image.Image) -> int:
+    """Workers that a request ended which is sent five times."""
+    for _ in range(5):
+        try:
+            outcome = executor.submit([request(icon, seed=POISON)]).wait(90)[0]
+        except PartwayError as error:
+            outcome = error
+        if not isinstance(outcome, Quarantined):
+            break
+        picture(executor.submit([request(icon, seed=2, steps=2)]).wait(90)[0])
+    return executor.status().restarts
+
+
+@pytest.mark.slow
+def test_s5_a_poison_request_cannot_loop(icon: Image.Image, executor: LocalExecutor) -> None:
+    assert poisoned(executor, icon) == 2
+    with pytest.raises(Quarantined):
+        executor.submit([request(icon, seed=POISON)])
+
+
+@pytest.mark.slow
+def test_s5_a_server_that_suspects_nobody_would_be_noticed(
+    icon: Image.Image, executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def innocent(self: Suspects, digest: str) -> bool:
+        return False
+
+    monkeypatch.setattr(Suspects, "guilty", innocent)
+    submission = executor.submit([request(icon, seed=POISON)])
+    began = time.monotonic()
+    while executor.status().restarts <= 2:
+        assert time.monotonic() - began < 60
+        time.sleep(0.05)
+    executor.cancel(submission)
+
+
+Fault = Callable[[str, int], None]
+
+
+class Faulty(Analytic):
+    """The analytic family with faults at counted places."""
+
+    fault: Fault
+
+    def encode(self, image: Array) -> Array:
+        self.fault("encode", 1)
+        return super().encode(image)
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
+        self.fault("predict", len(x))
+        return super().predict(x, levels, conditions)
+
+    def decode(self, latents: Array) -> Array:
+        self.fault("decode", 1)
+        return super().decode(latents)
+
+
+@pytest.mark.parametrize("place", ["encode", "predict", "decode"])
+@pytest.mark.parametrize("together", [4, 2, 1])
+def test_s3_running_out_of_memory_harms_no_later_request(
+    place: str, together: int, icon: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armed = {"left": 0}
+
+    def fault(where: str, rows: int) -> None:
+        if where == place and armed["left"] > 0:
+            armed["left"] -= 1
+            raise MemoryError(f"{rows} rows")
+
+    def load(profile: Profile, precision: str = "auto") -> Faulty:
+        del precision
+        family = Faulty(profile)
+        family.fault = fault
+        return family
+
+    monkeypatch.setattr(engine_module, "load_family", load)
+    executor = LocalExecutor(in_thread, partial(Engine, cache_bytes=0))
+    try:
+        small = request(icon, steps=2, seed=99)
+        expected = picture(executor.submit([small], mode="exact").wait(20)[0])
+        for trial in range(20):
+            armed["left"] = 1
+            asked = [request(icon, steps=3, seed=trial * 10 + i) for i in range(together)]
+            outcomes = executor.submit(asked).wait(20)
+            failed = [each for each in outcomes if isinstance(each, PartwayError)]
+            # a shared call is made again for each request alone
+            assert len(failed) == (0 if place == "predict" and together > 1 else 1)
+            assert all(each.code == "model_error" for each in failed)
+            after = picture(executor.submit([small], mode="exact").wait(20)[0])
+            assert np.array_equal(after, expected)
+        assert executor.status().restarts == 0
+    finally:
+        executor.close()
