@@ -1,5 +1,7 @@
 """Promises S3, S4 and S5: a worker that dies, hangs or runs out of memory, and what it ran."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
@@ -55,7 +57,7 @@ def fragile_engine() -> Engine:
         return real(self, key, request, *rest)
 
     engine_module.load_family = load
-    run.Run.add = add
+    setattr(run.Run, "add", add)  # noqa: B010
     return Engine()
 
 
