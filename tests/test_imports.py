@@ -18,6 +18,7 @@ LAYERS: list[set[str]] = [
     {"errors", "cache"},
     {"strength", "geometry", "fields"},
     {"schedule", "calibration"},
+    {"spacings"},
     {"noise", "plan", "guidance"},
     {"request", "events"},
     {"denoiser"},

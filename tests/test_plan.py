@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from partway.calibration import Curve
 from partway.errors import InvalidRequest
 from partway.plan import Plan, describe, plan_edit
-from partway.schedule import SPACINGS, Schedule, discrete_vp
+from partway.schedule import Schedule, discrete_vp
+from partway.spacings import SPACINGS
 from partway.strength import DIALS, nsr_of, sd1_log_nsr
 
 SD1 = discrete_vp(sd1_log_nsr())

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partway.errors import InvalidRequest, UnknownName
-from partway.schedule import SPACINGS, Level, Schedule, discrete_vp, get_spacing
+from partway.schedule import Level, Schedule, discrete_vp, halfway, is_flow
 from partway.strength import sd1_log_nsr
 
 SD1 = discrete_vp(sd1_log_nsr())
@@ -47,36 +46,28 @@ def test_discrete_times_are_training_timesteps() -> None:
     assert pytest.approx(0.936, abs=1e-3) == SD1.top
 
 
-@given(schedules, st.sampled_from(sorted(SPACINGS)), st.floats(1e-5, 1), st.integers(1, 60))
-def test_spacings_fall_from_start_to_nothing(
-    schedule: Schedule, name: str, start: float, steps: int
-) -> None:
-    start = min(start, schedule.top)
-    levels = get_spacing(name)(schedule, start, steps)
-    assert len(levels) == steps + 1
-    assert levels[0] == start
-    assert levels[-1] == 0.0
-    assert all(a > b for a, b in pairwise(levels))
+@given(schedules, st.floats(1e-6, 0.999999), st.floats(0.01, 0.99))
+def test_halfway_stays_on_the_path(schedule: Schedule, high: float, share: float) -> None:
+    here, there = schedule.level(high), schedule.level(high * share)
+    middle = halfway(here, there)
+    assert middle.log_snr == pytest.approx((here.log_snr + there.log_snr) / 2, abs=1e-9)
+    expected = schedule.level(middle.noise_fraction)
+    assert (middle.alpha, middle.sigma) == pytest.approx((expected.alpha, expected.sigma))
 
 
-def test_karras_is_the_published_ramp() -> None:
-    # Karras et al. 2022, eq. 5, between sigma_max = nsr of the start and sigma_min = 0.03
-    steps, high, low = 8, 10.0, 0.03
-    expected = [
-        (high ** (1 / 7) + i / (steps - 1) * (low ** (1 / 7) - high ** (1 / 7))) ** 7
-        for i in range(steps)
-    ]
-    got = SPACINGS["karras"](Schedule(), high / (1 + high), steps)
-    assert [f / (1 - f) for f in got[:-1]] == pytest.approx(expected)
+@pytest.mark.parametrize("schedule", [SD1, FLOW], ids=["vp", "flow"])
+def test_halfway_from_pure_noise_is_finite(schedule: Schedule) -> None:
+    middle = halfway(schedule.level(1.0), schedule.level(0.4))
+    assert middle.noise_fraction == pytest.approx(0.7)
+    assert is_flow(middle) == (schedule.path == "flow")
 
 
-def test_uniform_flow_is_linear_in_the_noise_fraction() -> None:
-    assert SPACINGS["uniform"](FLOW, 1.0, 4) == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+def test_log_snr() -> None:
+    assert FLOW.level(0.5).log_snr == 0.0
+    assert (FLOW.level(0.0).log_snr, FLOW.level(1.0).log_snr) == (math.inf, -math.inf)
 
 
 def test_errors() -> None:
-    with pytest.raises(UnknownName, match="karras"):
-        get_spacing("karas")
     with pytest.raises(InvalidRequest):
         Schedule(lowest=0.5, top=0.4)
     with pytest.raises(UnknownName):

@@ -25,14 +25,21 @@ Condition: TypeAlias = Any  # what a family's encode_prompt returns; only that f
 
 
 class Query(NamedTuple):
-    """A sampler asks for the clean estimate of `x` at level `here`, on its way to `there`.
+    """A sampler asks for the clean estimate of `x`, on its way from level `here` to `there`.
 
-    x      (C, h, w) latents at `here`
+    x      (C, h, w) latents at `level`
+    at     where on the way a second question of the same step is asked; None is at `here`
     """
 
     x: Array
     here: Level
     there: Level
+    at: Level | None = None
+
+    @property
+    def level(self) -> Level:
+        """The level of `x`."""
+        return self.here if self.at is None else self.at
 
 
 class Row(NamedTuple):
@@ -152,9 +159,9 @@ def guide(solver: Solver, condition: Condition, negative: Condition, guidance: G
     try:
         query = next(solver)
         while True:
-            rows = [Row(query.x, query.here, condition)]
-            if guidance.acts_at(query.here):
-                rows.append(Row(query.x, query.here, negative))
+            rows = [Row(query.x, query.level, condition)]
+            if guidance.acts_at(query.level):
+                rows.append(Row(query.x, query.level, negative))
             estimates = yield rows
             x0 = estimates[0]
             if len(rows) == 2:
@@ -174,7 +181,7 @@ def keep_source(solver: Solver, source: Array, strength_map: Array) -> Solver:
 
     A position whose m lies below the query's interval keeps the source (x0 = source), above it
     is free, inside it x0 = w * model + (1 - w) * source with w = (m - there) / (here - there):
-    shades stay continuous at any step count.
+    shades stay continuous at any step count. Both questions of a two-stage step have its weight.
     """
     try:
         query = next(solver)

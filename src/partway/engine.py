@@ -38,7 +38,7 @@ from partway.request import EditRequest
 from partway.result import EditResult
 from partway.run import Mode, Run, Task
 from partway.samplers import get_sampler
-from partway.schedule import get_spacing
+from partway.spacings import get_spacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from partway.errors import InvalidRequest
-from partway.schedule import Level, Schedule, get_spacing
+from partway.schedule import Level, Schedule
+from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, nsr_of, start_noise_fraction
 
 if TYPE_CHECKING:

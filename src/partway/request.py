@@ -16,7 +16,7 @@ from partway.geometry import Extent
 from partway.guidance import Guidance
 from partway.noise import check_seed
 from partway.plan import check_steps
-from partway.schedule import get_spacing
+from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
 MAX_PROMPT = 20_000  # characters

@@ -1,4 +1,4 @@
-"""Noise levels, a model's own range of them, and the spacings that walk it.
+"""Noise levels and a model's own range of them.
 
 A family's forward process is x = alpha * x0 + sigma * eps. Two paths exist:
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -36,9 +35,35 @@ class Level:
         return math.inf if self.alpha == 0.0 else self.sigma / self.alpha
 
     @property
+    def log_snr(self) -> float:
+        """log(alpha / sigma), the lambda of the DPM-Solver papers; ±infinity at the ends."""
+        if self.sigma == 0.0:
+            return math.inf
+        return -math.inf if self.alpha == 0.0 else math.log(self.alpha / self.sigma)
+
+    @property
     def noise_fraction(self) -> float:
         """sigma / (alpha + sigma), 0 … 1."""
         return self.sigma / (self.alpha + self.sigma)
+
+
+def is_flow(level: Level) -> bool:
+    """Whether a level between the ends is one of the flow path; the ends lie on both."""
+    return math.isclose(level.alpha + level.sigma, 1.0)
+
+
+def halfway(here: Level, there: Level) -> Level:
+    """The level of the same path between two whose log_snr is their mean.
+
+    From pure noise, where that is infinite, halfway in the noise fraction. `there` has noise.
+    """
+    if here.alpha == 0.0:
+        fraction = (here.noise_fraction + there.noise_fraction) / 2.0
+    else:
+        fraction = noise_fraction_of(math.sqrt(here.nsr * there.nsr))
+    alpha, sigma = 1.0 - fraction, fraction
+    norm = 1.0 if is_flow(there) else math.hypot(alpha, sigma)
+    return Level(alpha / norm, sigma / norm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,39 +133,3 @@ def discrete_vp(log_nsr: tuple[float, ...]) -> Schedule:
         top=noise_fraction_of(math.exp(log_nsr[-1])),
         table=log_nsr,
     )
-
-
-def spacing_uniform(schedule: Schedule, start: float, steps: int) -> list[float]:
-    """Evenly spaced in the model's own time, from `start` down to no noise."""
-    time = schedule.time_of(start)
-    inner = [schedule.noise_fraction_at(time * (1.0 - i / steps)) for i in range(1, steps)]
-    return [start, *inner, 0.0]
-
-
-KARRAS_RHO = 7.0
-KARRAS_NSR_MAX = 80.0  # EDM's sigma_max: stands in for infinity where a path ends in pure noise
-KARRAS_NSR_MIN = 0.03  # about the lowest level of Stable Diffusion 1.x
-
-
-def spacing_karras(schedule: Schedule, start: float, steps: int) -> list[float]:
-    """Evenly spaced in nsr^(1/7) (Karras et al. 2022, eq. 5, rho = 7), then a last step to 0."""
-    high = min(nsr_of(start), KARRAS_NSR_MAX)
-    low = min(max(nsr_of(schedule.lowest), KARRAS_NSR_MIN), high / 10)
-    ramp = [i / max(steps - 1, 1) for i in range(1, steps)]
-    root_high, root_low = high ** (1 / KARRAS_RHO), low ** (1 / KARRAS_RHO)
-    inner = [
-        noise_fraction_of((root_high + r * (root_low - root_high)) ** KARRAS_RHO) for r in ramp
-    ]
-    return [start, *inner, 0.0]
-
-
-Spacing: TypeAlias = Callable[[Schedule, float, int], list[float]]
-
-SPACINGS: dict[str, Spacing] = {"uniform": spacing_uniform, "karras": spacing_karras}
-
-
-def get_spacing(name: str) -> Spacing:
-    """Look a spacing up: (schedule, start, steps) → steps + 1 noise fractions, start … 0."""
-    if name not in SPACINGS:
-        raise UnknownName("spacing", name, SPACINGS)
-    return SPACINGS[name]

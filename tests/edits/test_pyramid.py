@@ -21,6 +21,7 @@ from partway.events import Done, Preview, Started, Step
 from partway.families import load_family, profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
+from partway.samplers import SAMPLERS
 from partway.schedule import Level
 from partway.styles import style_file
 
@@ -123,7 +124,7 @@ def test_rows_of_two_shapes_never_share_a_call(monkeypatch: pytest.MonkeyPatch) 
     assert asked == [{(3, 8, 8)}, {(3, 9, 9)}]
 
 
-@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m"])
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 def test_evaluations_are_told_before_and_true_after(
     engine: Engine, ask: Callable[..., EditRequest], sampler: str
 ) -> None:

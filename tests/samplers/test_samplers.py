@@ -1,53 +1,26 @@
-"""Samplers against truth (a Gaussian, a Gaussian mixture) and against the published formulas."""
+"""Samplers against truth: a Gaussian and a Gaussian mixture, whose results are known."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
-from typing import Any, cast
 
 import numpy as np
 import pytest
+from walks import FLOW, MEANS, SPREAD, TO_PURE_NOISE, VP, levels_of, mixture, solve, start_of
 
-from partway.denoiser import Array, Solver
+from partway.denoiser import Array, Query, keep_source
 from partway.errors import UnknownName
 from partway.families.analytic import posterior_mean
 from partway.noise import Noise
 from partway.plan import plan_edit
 from partway.samplers import SAMPLERS, get_sampler
-from partway.schedule import Level, Schedule, discrete_vp
-from partway.strength import sd1_log_nsr
+from partway.schedule import Level, Schedule
 
-FLOW, VP = Schedule(path="flow"), discrete_vp(sd1_log_nsr())
-MEANS = np.array([[-0.8, 0.5, 0.1], [0.6, 0.6, -0.4], [0.2, -0.7, 0.9]], np.float64)
-SPREAD = 0.35
 DETERMINISTIC = sorted(name for name, s in SAMPLERS.items() if not s.stochastic)
-
-
-def solve(solver: Solver, denoise: Callable[[Array, Level], Array]) -> tuple[Array, int]:
-    """Run a sampler on a plain denoiser; the result and the number of its questions."""
-    asked = 0
-    try:
-        query = next(solver)
-        while True:
-            asked += 1
-            query = solver.send(denoise(query.x, query.here))
-    except StopIteration as done:
-        return cast("Array", done.value), asked
-
-
-def mixture(x: Array, level: Level) -> Array:
-    return posterior_mean(x, level, MEANS, SPREAD)
-
-
-def levels_of(schedule: Schedule, start: float, steps: int) -> tuple[Level, ...]:
-    return plan_edit(start, schedule, dial="noise", steps=steps).levels
-
-
-def start_of(levels: Sequence[Level], dtype: type[np.floating[Any]] = np.float64) -> Array:
-    eps = np.random.RandomState(7).standard_normal((3, 4, 4))
-    return (levels[0].alpha * 0.3 + levels[0].sigma * eps).astype(dtype)
+STOCHASTIC = sorted(name for name, s in SAMPLERS.items() if s.stochastic)
+SAMPLING = sorted(name for name, s in SAMPLERS.items() if s.order > 0)  # for any network
 
 
 @pytest.mark.parametrize("name", DETERMINISTIC)
@@ -90,8 +63,8 @@ def test_single_gaussian_has_a_closed_form(name: str, schedule: Schedule, start:
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
-@pytest.mark.parametrize("schedule", [FLOW, VP], ids=["flow", "vp"])
-@pytest.mark.parametrize("start", [1e-4, 0.37, 1.0])
+@pytest.mark.parametrize("schedule", [FLOW, VP, TO_PURE_NOISE], ids=["flow", "vp", "vp to 1"])
+@pytest.mark.parametrize("start", [1e-4, 0.37, 1.0 - 1e-9, 1.0])
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_contract(name: str, schedule: Schedule, start: float, steps: int) -> None:
     """Finite from pure noise on, float32 stays float32, as many questions as promised."""
@@ -102,6 +75,7 @@ def test_contract(name: str, schedule: Schedule, start: float, steps: int) -> No
     assert asked == sampler.evaluations(steps)
     assert got.dtype == np.float32
     assert np.isfinite(got).all()
+    assert np.abs(got).max() < 3.0  # data lie within ±1, spread 0.35
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLERS))
@@ -127,66 +101,121 @@ def test_tends_to_the_source_as_the_start_tends_to_nothing(name: str) -> None:
     assert distances[2] < 1e-3
 
 
-# -- published formulas, written out in their authors' own coordinates ------------------------
+# -- noise on the way ---------------------------------------------------------------------------
 
 
-def ddim(x: Array, x0: Array, bar_here: float, bar_there: float, eta: float, z: Array) -> Array:
-    """Song et al. 2021, eq. 12 and 16, in alphas_cumprod."""
-    eps = (x - math.sqrt(bar_here) * x0) / math.sqrt(1 - bar_here)
-    s = eta * math.sqrt((1 - bar_there) / (1 - bar_here) * (1 - bar_here / bar_there))
-    return math.sqrt(bar_there) * x0 + math.sqrt(1 - bar_there - s * s) * eps + s * z
+def moments(name: str, levels: tuple[Level, ...], s: float) -> tuple[float, float]:
+    """Mean and variance of a sampler's result on N(1, s²), computed and not drawn.
+
+    The denoiser is linear, and so is the sampler in its start, its draws and the mean: x is
+    carried as coefficients of them. Entry 0 is the mean, entry 1 the start, the others the draws.
+    """
+    unit = np.eye(2 * len(levels) + 2)
+    draws = iter(unit[2:])
+    variance = levels[0].alpha ** 2 * s**2 + levels[0].sigma ** 2
+    x = levels[0].alpha * unit[0] + math.sqrt(variance) * unit[1]
+
+    def denoise(x: Array, level: Level) -> Array:
+        shrink = level.alpha * s**2 / (level.alpha**2 * s**2 + level.sigma**2)
+        return unit[0] + shrink * (x - level.alpha * unit[0])
+
+    result, _ = solve(get_sampler(name).solve(x, levels, lambda: next(draws)), denoise)
+    return float(result[0]), float(np.square(result[1:]).sum())
 
 
-@pytest.mark.parametrize(("name", "eta"), [("euler", 0.0), ("euler_ancestral", 1.0)])
-def test_first_order_samplers_are_ddim(name: str, eta: float) -> None:
-    levels = levels_of(VP, 0.9, 6)
+@pytest.mark.parametrize("name", SAMPLING)
+@pytest.mark.parametrize("schedule", [FLOW, VP], ids=["flow", "vp"])
+def test_order_of_convergence_of_mean_and_variance(name: str, schedule: Schedule) -> None:
+    """Marginals stay those of the noised Gaussian, to the sampler's order."""
+    s, low = 0.5, schedule.level(0.1)
+
+    def error(steps: int) -> float:
+        levels = tuple(schedule.level(f) for f in np.linspace(0.8, 0.1, steps + 1))
+        mean, variance = moments(name, levels, s)
+        assert mean == pytest.approx(low.alpha, abs=1e-9)  # the mean is met at once
+        return abs(variance - (low.alpha**2 * s**2 + low.sigma**2))
+
+    order = math.log2(error(64) / error(128))
+    assert order == pytest.approx(get_sampler(name).order, abs=0.15)
+
+
+@pytest.mark.parametrize("name", [name for name in STOCHASTIC if name in SAMPLING])
+@pytest.mark.parametrize("schedule", [FLOW, VP], ids=["flow", "vp"])
+def test_convergence_in_distribution_on_a_mixture(name: str, schedule: Schedule) -> None:
+    """From noised draws of a mixture come draws of that mixture: shares, means, spreads."""
+    levels = levels_of(schedule, 0.8, 120)
+    random = np.random.RandomState(1)
+    component = random.randint(3, size=(200, 200))
+    data = MEANS[component].transpose(2, 0, 1) + SPREAD * random.standard_normal((3, 200, 200))
+    x = levels[0].alpha * data + levels[0].sigma * random.standard_normal(data.shape)
+    got, _ = solve(get_sampler(name).solve(x, levels, Noise(2, x.shape)), mixture)
+    assert not np.allclose(got, data, atol=0.1), "drawn anew"
+    limit = 0.08 if get_sampler(name).order == 1 else 0.04  # 40 000 draws themselves: 0.02
+    for power in (1, 2, 3, 4):
+        for channel in range(3):
+            have, want = np.mean(got[channel] ** power), np.mean(data[channel] ** power)
+            assert have == pytest.approx(want, abs=limit), (power, channel)
+    # correlations between channels exist only because whole components were drawn
+    assert np.corrcoef(got.reshape(3, -1)) == pytest.approx(
+        np.corrcoef(data.reshape(3, -1)), abs=limit
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 8])
+def test_lcm_is_exact_with_a_consistency_function(steps: int) -> None:
+    """A network that jumps along the ODE to its end gives the true distribution at any steps."""
+    mu, s = 0.3, 0.4
+    levels = levels_of(FLOW, 0.9, steps)
+    x = levels[0].alpha * mu + math.hypot(levels[0].alpha * s, levels[0].sigma) * np.asarray(
+        Noise(3, (1, 300, 300))(), np.float64
+    )
+
+    def jump(x: Array, level: Level) -> Array:
+        return mu + s / math.hypot(level.alpha * s, level.sigma) * (x - level.alpha * mu)
+
+    got, asked = solve(get_sampler("lcm").solve(x, levels, Noise(4, x.shape)), jump)
+    assert asked == steps
+    assert float(got.mean()) == pytest.approx(mu, abs=0.005)
+    assert float(got.std()) == pytest.approx(s, abs=0.005)
+
+
+@pytest.mark.parametrize("name", STOCHASTIC)
+def test_noise_comes_from_the_argument_alone(name: str) -> None:
+    levels = levels_of(FLOW, 0.9, 6)
     x = start_of(levels)
-    got, _ = solve(get_sampler(name).solve(x, levels, Noise(5, x.shape)), mixture)
-    noise = Noise(5, x.shape)
-    for here, there in pairwise(levels):
-        z = noise() if eta and there.sigma > 0 else np.zeros_like(x)
-        x = ddim(x, mixture(x, here), here.alpha**2, there.alpha**2, eta, z)
-    assert got == pytest.approx(x, abs=1e-6)  # noise is drawn in float32
+
+    def run(seed: int) -> Array:
+        return solve(get_sampler(name).solve(x, levels, Noise(seed, x.shape)), mixture)[0]
+
+    assert np.array_equal(run(1), run(1))
+    assert not np.array_equal(run(1), run(2))
 
 
-def test_euler_on_the_flow_path_is_the_velocity_step() -> None:
-    """Rectified flow (Liu et al. 2023): x += (t_there - t_here) * (eps - x0)."""
-    levels = levels_of(FLOW, 1.0, 5)
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_no_noise_is_drawn_that_is_not_used(name: str) -> None:
+    """None by a deterministic sampler; none for the last step, which ends without noise."""
+    sampler = get_sampler(name)
+    drawn: list[int] = []
+
+    def noise() -> Array:
+        drawn.append(1)
+        return np.zeros((3, 4, 4))
+
+    levels = levels_of(FLOW, 0.9, 6)
+    solve(sampler.solve(start_of(levels), levels, noise), mixture)
+    assert len(drawn) == (5 * sampler.per_step if sampler.stochastic else 0)
+
+
+# -- uneven and two-stage steps -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name, s in SAMPLERS.items() if s.memory])
+@pytest.mark.parametrize("short", [1e-3, 1e-5, 2e-6])
+def test_memory_is_clamped_after_a_short_interval(name: str, short: float) -> None:
+    """A network's small errors must not be blown up by a first interval far shorter."""
+    levels = [FLOW.level(f) for f in (0.8, 0.8 - short, 0.6, 0.4, 0.2, 0.0)]
     x = start_of(levels)
-    got, _ = solve(get_sampler("euler").solve(x, levels, Noise(1, x.shape)), mixture)
-    for here, there in pairwise(levels):
-        velocity = (x - mixture(x, here)) / here.sigma
-        x = x + (there.sigma - here.sigma) * velocity
-    assert got == pytest.approx(x, abs=1e-9)
-
-
-def test_dpmpp_2m_in_k_diffusions_coordinates() -> None:
-    """Lu et al. 2022, algorithm 2, written in y = x / alpha and nsr with t = -log(nsr)."""
-    levels = levels_of(VP, 0.9, 12)
-    x = start_of(levels)
-    got, _ = solve(get_sampler("dpmpp_2m").solve(x, levels, Noise(1, x.shape)), mixture)
-    y, previous, h_previous = x / levels[0].alpha, None, 0.0
-    for here, there in pairwise(levels):
-        x0 = mixture(here.alpha * y, here)
-        if there.nsr == 0.0:
-            y = x0
-            break
-        h = math.log(here.nsr) - math.log(there.nsr)
-        d = x0
-        if previous is not None:
-            r = h_previous / h
-            assert r >= 0.5, "the clamp must not act on this grid"
-            d = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * previous
-        y = there.nsr / here.nsr * y - math.expm1(-h) * d
-        previous, h_previous = x0, h
-    assert got == pytest.approx(y, abs=1e-9)
-
-
-def test_dpmpp_2m_clamps_the_step_ratio_after_a_short_interval() -> None:
-    """A network's small errors must not be blown up by a first interval 1000 times shorter."""
-    levels = [FLOW.level(f) for f in (0.8, 0.79999, 0.6, 0.4, 0.2, 0.0)]
-    x = start_of(levels)
-    solver = get_sampler("dpmpp_2m").solve
+    solver = get_sampler(name).solve
     error = Noise(11, x.shape)
     got, _ = solve(
         solver(x, levels, Noise(1, x.shape)), lambda x, level: mixture(x, level) + 0.01 * error()
@@ -195,16 +224,60 @@ def test_dpmpp_2m_clamps_the_step_ratio_after_a_short_interval() -> None:
     assert float(np.abs(got - exact).max()) < 0.1
 
 
-def test_ancestral_noise_comes_from_its_argument_alone() -> None:
-    levels = levels_of(FLOW, 0.9, 6)
-    x = start_of(levels)
+@pytest.mark.parametrize("name", SAMPLING)
+def test_a_fractional_first_interval_moves_the_result_little(name: str) -> None:
+    """Continuous in the start: a grid point just below it changes next to nothing."""
+    grid = [0.6, 0.4, 0.2, 0.0]
+    plain = tuple(FLOW.level(f) for f in (0.8, *grid))
+    split = tuple(FLOW.level(f) for f in (0.8, 0.8 - 1e-5, *grid))
 
-    def run(seed: int) -> Array:
-        sampler = get_sampler("euler_ancestral")
-        return solve(sampler.solve(x, levels, Noise(seed, x.shape)), mixture)[0]
+    def run(levels: tuple[Level, ...]) -> Array:
+        return solve(
+            get_sampler(name).solve(start_of(levels), levels, lambda: np.ones((3, 4, 4))), mixture
+        )[0]
 
-    assert np.array_equal(run(1), run(1))
-    assert not np.array_equal(run(1), run(2))
+    limit = 0.06 if get_sampler(name).memory else 0.02
+    assert float(np.abs(run(plain) - run(split)).max()) < limit
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLERS))
+def test_questions_lie_within_their_step(name: str) -> None:
+    levels = levels_of(FLOW, 1.0, 5)
+    asked: list[Query] = []
+
+    def answer(query: Query) -> Array:
+        asked.append(query)
+        return mixture(query.x, query.level)
+
+    solver = get_sampler(name).solve(start_of(levels), levels, Noise(1, (3, 4, 4)))
+    query = next(solver)
+    with suppress(StopIteration):
+        while True:
+            query = solver.send(answer(query))
+    steps = list(dict.fromkeys((query.here, query.there) for query in asked))
+    assert steps == list(pairwise(levels))
+    for query in asked:
+        assert query.here.sigma >= query.level.sigma >= query.there.sigma
+    sigmas = [query.level.sigma for query in asked]
+    assert sigmas == sorted(sigmas, reverse=True)
+
+
+@pytest.mark.parametrize("name", [n for n, s in SAMPLERS.items() if not (s.memory or s.stochastic)])
+def test_shades_of_a_map_are_continuous_and_monotone(name: str) -> None:
+    """A position that lets go of the source at m ends between the source and the free result."""
+    levels = plan_edit(0.9, FLOW, dial="noise", steps=4).levels
+    shades = np.linspace(0.0, 1.0, 41).reshape(1, 1, 41)
+    source = np.broadcast_to(MEANS[0][:, None, None] + 0.2, (3, 1, 41)).astype(np.float64)
+    eps = np.broadcast_to(np.random.RandomState(5).standard_normal((3, 1, 1)), source.shape)
+    x = levels[0].alpha * source + levels[0].sigma * eps
+    got, _ = solve(
+        keep_source(get_sampler(name).solve(x, levels, Noise(1, x.shape)), source, shades), mixture
+    )
+    change = np.abs(got - source).sum(axis=(0, 1))
+    assert change[0] == pytest.approx(0.0, abs=1e-12)
+    inner = change[(shades[0, 0] > 0.02) & (shades[0, 0] < 0.88)]
+    assert (np.diff(inner) > 0).all()
+    assert np.diff(inner).max() < 0.2 * change.max()
 
 
 def test_unknown_sampler() -> None:

@@ -27,7 +27,8 @@ from partway.geometry import Canvas, Extent
 from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.samplers import get_sampler
-from partway.schedule import Level, Schedule, get_spacing
+from partway.schedule import Level, Schedule
+from partway.spacings import get_spacing
 from partway.strength import nsr_of
 
 if TYPE_CHECKING:

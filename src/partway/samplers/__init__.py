@@ -23,8 +23,10 @@ from typing import TypeAlias
 
 from partway.denoiser import Array, Solver
 from partway.errors import UnknownName
-from partway.samplers.dpmpp import dpmpp_2m
-from partway.samplers.euler import euler, euler_ancestral
+from partway.samplers.dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_sde
+from partway.samplers.euler import euler, euler_ancestral, euler_sde, lcm
+from partway.samplers.heun import heun
+from partway.samplers.unipc import unipc
 from partway.schedule import Level
 
 Noise: TypeAlias = Callable[[], Array]
@@ -34,25 +36,36 @@ Noise: TypeAlias = Callable[[], Array]
 class Sampler:
     """A registered sampler.
 
-    order       order of convergence of its deterministic part on a smooth problem
+    order       of convergence on a smooth problem: to the solution of the ODE, or where it draws
+                noise, of the result's mean and variance. 0 where it converges only for networks
+                distilled for it
     stochastic  whether it draws noise on the way
-    per_step    network evaluations per interval
+    per_step    network evaluations per interval; the last one, to no noise, always takes one
+    memory      whether a step uses estimates of earlier ones: not for maps of more than two
+                strengths, whose positions set out at different times
     """
 
     solve: Callable[[Array, Sequence[Level], Noise], Solver]
     order: int
     stochastic: bool = False
     per_step: int = 1
+    memory: bool = False
 
     def evaluations(self, intervals: int) -> int:
-        """Network evaluations for a run of so many intervals."""
-        return self.per_step * intervals
+        """Network evaluations for a run of so many intervals, at least one."""
+        return self.per_step * (intervals - 1) + 1
 
 
 SAMPLERS: dict[str, Sampler] = {
     "euler": Sampler(euler, order=1),
     "euler_ancestral": Sampler(euler_ancestral, order=1, stochastic=True),
-    "dpmpp_2m": Sampler(dpmpp_2m, order=2),
+    "euler_sde": Sampler(euler_sde, order=1, stochastic=True),
+    "heun": Sampler(heun, order=2, per_step=2),
+    "dpmpp_2m": Sampler(dpmpp_2m, order=2, memory=True),
+    "dpmpp_2m_sde": Sampler(dpmpp_2m_sde, order=2, stochastic=True, memory=True),
+    "dpmpp_sde": Sampler(dpmpp_sde, order=2, stochastic=True, per_step=2),
+    "unipc": Sampler(unipc, order=3, memory=True),
+    "lcm": Sampler(lcm, order=0, stochastic=True),
 }
 
 

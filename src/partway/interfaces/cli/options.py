@@ -16,7 +16,7 @@ import click
 from partway.errors import InvalidRequest, UnknownName
 from partway.noise import MAX_SEED
 from partway.samplers import SAMPLERS
-from partway.schedule import SPACINGS
+from partway.spacings import SPACINGS
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, WORDS
 
 if TYPE_CHECKING:
