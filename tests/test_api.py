@@ -58,3 +58,12 @@ def test_a_share_to_keep_or_a_word_finds_the_strength(icon: Image.Image) -> None
     again = edit(icon, "navy, orange, white", strength=kept.request.strength, **options)
     assert np.array_equal(np.asarray(again.image), np.asarray(kept.image))
     assert edit(icon, "red", strength="strong", **options).plan.strength == 0.75
+
+
+def test_samplers_go_by_their_usual_names(icon: Image.Image) -> None:
+    typed = edit(icon, "red", model="analytic", steps=3, sampler="DPM++ 2M Karras")
+    assert (typed.request.sampler, typed.request.spacing) == ("dpmpp_2m", "karras")
+    ours = edit(icon, "red", model="analytic", steps=3, sampler="dpmpp_2m", spacing="karras")
+    assert np.array_equal(np.asarray(typed.image), np.asarray(ours.image))
+    given = edit(icon, "red", model="analytic", steps=3, sampler="Euler Beta", spacing="uniform")
+    assert given.request.spacing == "uniform"

@@ -15,6 +15,7 @@ from partway.fields import number
 from partway.images import ImageLike, load, read_bytes
 from partway.request import EditRequest
 from partway.result import EditResult
+from partway.samplers.names import resolve_sampler
 from partway.strength import named_strength
 
 if TYPE_CHECKING:
@@ -30,11 +31,19 @@ def _engine() -> Engine:
 
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, if they are fields of EditRequest; UnknownName suggests the nearest."""
+    """The options, if they are fields of EditRequest; UnknownName suggests the nearest.
+
+    A sampler may go by any usual name; a spacing at its end counts unless one is given.
+    """
     names = {field.name for field in fields(EditRequest)}
     for name in options:
         if name not in names:
             raise UnknownName("option", name, names)
+    if isinstance(options.get("sampler"), str):
+        sampler, spacing = resolve_sampler(options["sampler"])
+        options["sampler"] = sampler
+        if spacing is not None:
+            options.setdefault("spacing", spacing)
     return options
 
 

@@ -63,13 +63,15 @@ class InvalidRequest(UserError):
 
 
 class UnknownName(UserError):
-    """A name that no registry knows."""
+    """A name that no registry knows; the nearest is that to `like`, or to the name itself."""
 
     code = "unknown_name"
 
-    def __init__(self, kind: str, got: str, allowed: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, got: str, allowed: Iterable[str], *, like: str | None = None
+    ) -> None:
         names = sorted(allowed)
-        near = get_close_matches(got, names, n=1)
+        near = get_close_matches(got if like is None else like, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {got!r}: choose from {', '.join(names)}{hint}")
 

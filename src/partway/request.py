@@ -19,6 +19,8 @@ from partway.plan import check_steps
 from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
+DEFAULT_SAMPLER = "euler"
+DEFAULT_SPACING = "uniform"
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
 MAX_REFERENCES = 8
@@ -63,8 +65,8 @@ class EditRequest:
     negative_prompt: str = ""
     steps: int | None = None
     full_steps: int | None = None
-    sampler: str = "euler"
-    spacing: str = "uniform"
+    sampler: str = DEFAULT_SAMPLER
+    spacing: str = DEFAULT_SPACING
     guidance_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     seed: int = 1

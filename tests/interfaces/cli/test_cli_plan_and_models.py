@@ -47,6 +47,21 @@ def test_plan_as_json(args: list[str], noise: float, evaluations: int, run: Run)
     assert facts["sigma"] / (facts["alpha"] + facts["sigma"]) == pytest.approx(noise, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--sampler", "DPM++ 2M Karras"], "12 (dpmpp_2m, karras)"),
+        (["--spacing", "SGM Uniform", "--sampler", "Euler a"], "12 (euler_ancestral, sgm_uniform)"),
+        (["--spacing", "karras", "--sampler", "dpmpp_2m_k"], "12 (dpmpp_2m, karras)"),
+        (["--sampler", "heun"], "23 (heun, uniform)"),
+    ],
+)
+def test_plan_takes_usual_names_and_says_ours(args: list[str], told: str, run: Run) -> None:
+    result = run("plan", "-s", "0.45", "-m", "analytic", "--steps", "12", *args)
+    assert result.exit_code == 0, result.stderr
+    assert told in result.stdout
+
+
 def test_plan_in_words(run: Run) -> None:
     lines = run("plan", "-s", "0.45", "-m", "analytic").stdout.splitlines()
     assert lines[0] == (

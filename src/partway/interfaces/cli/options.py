@@ -15,7 +15,9 @@ import click
 
 from partway.errors import InvalidRequest, UnknownName
 from partway.noise import MAX_SEED
+from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, PRECISIONS
 from partway.samplers import SAMPLERS
+from partway.samplers.names import resolve_sampler, resolve_spacing
 from partway.spacings import SPACINGS
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, WORDS
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-PRECISIONS = ("auto", "bf16", "fp32")
 
 
 class Registered(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
@@ -54,6 +54,41 @@ class Registered(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
         del ctx, param
         return [CompletionItem(name) for name in self._names if name.startswith(incomplete)]
+
+
+SPACING_OF_NAME = "partway.spacing"  # in a context's meta: that of --sampler "DPM++ 2M Karras"
+
+
+class SamplerName(Registered):
+    """A sampler under any usual name; a spacing at its end is kept for --spacing."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The registered name, or UnknownName."""
+        del param
+        name, spacing = resolve_sampler(value)
+        if ctx is not None:
+            ctx.meta[SPACING_OF_NAME] = spacing
+        return name
+
+
+class SpacingName(Registered):
+    """A spacing under any usual name."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """The registered name, or UnknownName."""
+        del param, ctx
+        return resolve_spacing(value)
+
+
+def _spacing(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """What --spacing says, else what the sampler's name says; InvalidRequest where they differ."""
+    del param
+    named: str | None = ctx.meta.get(SPACING_OF_NAME)
+    if value is not None and named is not None and value != named:
+        raise InvalidRequest(
+            f"the sampler's name says spacing {named}, --spacing says {value}: leave one out"
+        )
+    return value or named or DEFAULT_SPACING
 
 
 class Interval(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
@@ -138,16 +173,19 @@ def dial_options(function: F) -> F:
             ),
             click.option(
                 "--sampler",
-                type=Registered("sampler", SAMPLERS),
-                default="euler",
+                type=SamplerName("sampler", SAMPLERS),
+                default=DEFAULT_SAMPLER,
                 show_default=True,
+                is_eager=True,
+                help="How each step is computed; other programs' names work too, also with a "
+                'spacing: "DPM++ 2M Karras".',
             ),
             click.option(
                 "--spacing",
-                type=Registered("spacing", SPACINGS),
-                default="uniform",
-                show_default=True,
-                help="How the steps share the way down.",
+                type=SpacingName("spacing", SPACINGS),
+                callback=_spacing,
+                help="How the steps share the way down. "
+                f"[default: that of the sampler's name, else {DEFAULT_SPACING}]",
             ),
             click.option(
                 "-m",
