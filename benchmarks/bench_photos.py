@@ -193,7 +193,10 @@ def main() -> None:
             for strength in STRENGTHS:
                 began = time.process_time()
                 request = EditRequest(
-                    source=read_bytes(source), references=(data,), strength=strength
+                    source=read_bytes(source),
+                    references=(data,),
+                    strength=strength,
+                    sampler="euler",
                 )
                 result = engine.run(request).image
                 spent = time.process_time() - began

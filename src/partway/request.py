@@ -19,7 +19,7 @@ from partway.plan import check_steps
 from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
-DEFAULT_SAMPLER = "euler"
+DEFAULT_SAMPLER = "dpmpp_2m"
 DEFAULT_SPACING = "uniform"
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384

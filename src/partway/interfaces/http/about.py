@@ -23,9 +23,9 @@ from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import EditFields, parse_json, pictures_of, read_body
 from partway.plan import describe
-from partway.request import EditRequest
+from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
 from partway.samplers import SAMPLERS
-from partway.schedule import SPACINGS
+from partway.spacings import SPACINGS
 from partway.strength import BANDS, DEFAULT_STRENGTH, DIALS, band, strength_at
 from partway.styles import STYLES, style_file
 
@@ -50,8 +50,8 @@ class PlanFields(BaseModel):
     dial: str = "standard"
     steps: int | None = None
     full_steps: int | None = None
-    sampler: str = "euler"
-    spacing: str = "uniform"
+    sampler: str = DEFAULT_SAMPLER
+    spacing: str = DEFAULT_SPACING
     model: str | None = Field(None, description="A name from /v1/models.")
 
 

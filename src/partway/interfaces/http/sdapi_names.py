@@ -10,7 +10,8 @@ import math
 from partway.errors import UnknownName
 from partway.plan import check_steps
 from partway.samplers import SAMPLERS
-from partway.schedule import SPACINGS, discrete_vp, get_spacing
+from partway.schedule import discrete_vp
+from partway.spacings import SPACINGS, get_spacing
 from partway.strength import check_strength, noise_fraction_of, sd1_log_nsr, strength_at
 
 # Label → our sampler, other names, and the schedule that "Automatic" stands for.
