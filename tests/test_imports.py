@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"schedule", "calibration"},
     {"spacings"},
     {"noise", "plan", "guidance"},
-    {"request", "events"},
+    {"request", "events", "dialects"},
     {"denoiser"},
     {"color", "patches"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",

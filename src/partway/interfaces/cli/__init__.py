@@ -30,6 +30,7 @@ COMMANDS = {
     "edit": "Edit pictures; runs where no command is named.",
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
     "plan": "What a strength comes to on a model: noise, steps, levels.",
+    "convert": "A strength in another program's number: A1111, ComfyUI, diffusers, …",
     "calibrate": "Measure a model's change on your pictures, for dial perceptual and -s words.",
     "models": "The models there are; with a name, what one of them knows.",
     "styles": "The style pictures there are, for --style.",

@@ -19,6 +19,7 @@ from partway.families import Profile
 from partway.fidelity import percent
 from partway.geometry import Extent
 from partway.interfaces.cli import options
+from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
@@ -56,6 +57,7 @@ class Draft:
     "-p", "--prompt", metavar="TEXT", help="The prompt, where several or no sources are given."
 )
 @options.strength_option
+@options.as_option
 @click.option(
     "--keep",
     type=options.Keep(),
@@ -81,6 +83,7 @@ def command(
     words: tuple[str, ...],
     prompt: str | None,
     strength: float | str | None,
+    tool: str | None,
     keep: float | None,
     seeds: tuple[int, ...],
     batch_count: int,
@@ -108,18 +111,21 @@ def command(
             "-o - writes the picture to stdout: not together with --json or --open"
         )
     names, text = split_arguments(words, prompt)
+    if keep is not None and tool is not None:
+        raise InvalidRequest("give --as or --keep, not both")
     if keep is not None:
         _check_keep(keep, strength, output, sources=len(names), dry_run=dry_run)
     first = EditRequest(
         prompt=text,
-        strength=None if isinstance(strength, str) else strength,
+        strength=None if tool is not None or isinstance(strength, str) else strength,
         model=configured_model(model, styled=bool(styles)),
         references=read_styles(styles),
         **fields,
     )
+    said = None if tool is None else Said(tool, strength, has_source=bool(names))
     every_seed = options.consecutive(seeds, batch_count)
-    word = strength if isinstance(strength, str) else None
-    drafts, errors = _drafts(first, word, names, every_seed, size)
+    word = strength if isinstance(strength, str) and said is None else None
+    drafts, errors = _drafts(first, word, names, every_seed, size, said)
     items = [
         replace(item, quality=quality, keep_gps=keep_gps)
         for item in _settled(drafts, output, every_seed, keep, force=force)
@@ -128,6 +134,7 @@ def command(
     written = len(items)
     if drafts:
         report.hints(_advice(drafts[0], None if keep is not None else drafts[0].request.strength))
+    report.hints(() if said is None else said.told)
     if dry_run:
         for draft, item in zip(drafts, items, strict=True):
             _say_what_would_be(draft, item, report)
@@ -185,6 +192,7 @@ def _drafts(
     names: list[str],
     seeds: list[int],
     size: tuple[int, int] | None,
+    said: Said | None,
 ) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
     """What is to be made of all sources; a source that cannot be used stops no other.
 
@@ -199,7 +207,10 @@ def _drafts(
             source = read_source(
                 name, request.model, request.strength, styled=bool(request.references)
             )
-            drafts += _from_source(request.with_(size=size), word, source, seeds)
+            edit = request.with_(size=size)
+            if said is not None:
+                edit = said.on(edit, source.profile)
+            drafts += _from_source(edit, word, source, seeds)
         except PartwayError as error:
             errors += [(name, error)]
     return drafts, errors

@@ -358,6 +358,17 @@ def strength_option(function: F) -> F:
     )(function)
 
 
+def as_option(function: F) -> F:
+    """--as, whose number --strength is."""
+    return click.option(
+        "--as",
+        "tool",
+        metavar="TOOL",
+        help="--strength and --steps are those of another program, read by its own rule: a1111, "
+        "comfyui, diffusers, …; see `partway convert`.",
+    )(function)
+
+
 def consecutive(seeds: Iterable[int], count: int) -> list[int]:
     """Each seed and those that follow it, `count` in all, none twice."""
     return list(dict.fromkeys(seed + i for seed in seeds for i in range(count)))

@@ -7,8 +7,9 @@ import click
 from partway.engine import evaluations_of, plan_request
 from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.cli import options
+from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import configured_model, strength_of
-from partway.interfaces.cli.report import emit
+from partway.interfaces.cli.report import Reporter, emit
 from partway.interfaces.facts import CLEAN, plan_facts
 from partway.plan import describe
 from partway.request import EditRequest
@@ -18,11 +19,13 @@ from partway.strength import band, strength_at
 
 @click.command("plan")
 @options.strength_option
+@options.as_option
 @options.dial_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     *,
     strength: float | str | None,
+    tool: str | None,
     dial: str,
     steps: int | None,
     full_steps: int | None,
@@ -33,18 +36,18 @@ def command(
 ) -> None:
     """Show where an edit of a strength starts, how many steps it takes and through which levels."""
     profile = profile_of(configured_model(model) or DEFAULT_MODEL)
-    request = calibrated(
-        EditRequest(
-            source=b"?",  # a plan with a source; its pixels do not matter
-            strength=strength_of(strength, dial, profile),
-            dial=dial,
-            steps=steps,
-            full_steps=full_steps,
-            sampler=sampler,
-            spacing=spacing,
-        ),
-        profile,
+    said = None if tool is None else Said(tool, strength)
+    asked = EditRequest(
+        source=b"?",  # a plan with a source; its pixels do not matter
+        strength=strength_of(strength, dial, profile) if said is None else None,
+        dial=dial,
+        steps=steps,
+        full_steps=full_steps,
+        sampler=sampler,
+        spacing=spacing,
     )
+    request = calibrated(asked if said is None else said.on(asked, profile), profile)
+    Reporter().hints(() if said is None else said.told)
     plan = plan_request(request, profile)
     evaluations = evaluations_of(request, profile, plan)
     levels = plan.levels or (CLEAN,)

@@ -15,6 +15,7 @@ from partway.api import DEFAULT_SWEEP
 from partway.edits.sweep import parse_strengths, sweep_requests
 from partway.errors import InvalidRequest
 from partway.interfaces.cli import options
+from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
@@ -64,6 +65,7 @@ class Series:
     default=",".join(map(str, DEFAULT_SWEEP)),
     show_default=True,
 )
+@options.as_option
 @options.edit_options
 @options.seed_options
 @click.option(
@@ -80,6 +82,7 @@ def command(
     words: tuple[str, ...],
     prompt: str | None,
     strengths: str,
+    tool: str | None,
     seeds: tuple[int, ...],
     batch_count: int,
     output: str | None,
@@ -107,7 +110,7 @@ def command(
         **fields,
     )
     every_seed = options.consecutive(seeds, batch_count)
-    strength = 0.0 if not any(values) else None
+    strength = 0.0 if not any(values) and tool is None else None
     source = read_source(names[0], request.model, strength, styled=bool(styles))
     profile = source.profile
     if request.model is None and profile is not None:
@@ -128,6 +131,10 @@ def command(
     requests = [
         each for seed in every_seed for each in sweep_requests(request.with_(seed=seed), values)
     ]
+    if tool is not None:
+        said = [Said(tool, each.strength) for each in requests]
+        requests = [s.on(each, profile) for s, each in zip(said, requests, strict=True)]
+        report.hints(line for s in said for line in s.told)
     targets = _targets(requests, source, output, sheet_only=sheet_only, force=force)
     check_qualities(quality, targets)
     sheet_target = _sheet_target(source, targets, output, sheet_only=sheet_only, force=force)

@@ -1,0 +1,97 @@
+"""Kinds of model: the levels a tool's rule picks from.
+
+Discrete models have a table of 1000 timesteps; all of Stable Diffusion 1, 2 and XL share one. Flow
+models have a *shift*, which bends their noise level u in [0, 1] to shift u / (1 + (shift - 1) u).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from partway.errors import UnknownName
+from partway.schedule import Schedule
+from partway.strength import noise_fraction_of, nsr_of, sd1_log_nsr
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of model.
+
+    name          for messages
+    table         ascending log noise-to-signal ratios by timestep; empty for flows
+    shift         of a flow
+    leading       its scheduler's file asks for "leading" spacing, whatever the sampler
+    own_ends      diffusers takes the scheduler's own (already shifted) ends (SD3)
+    """
+
+    name: str
+    table: tuple[float, ...] = ()
+    shift: float = 1.0
+    leading: bool = False
+    own_ends: bool = False
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it has no table."""
+        return not self.table
+
+    @property
+    def top_time(self) -> float:
+        """The noisiest timestep, 999."""
+        return len(self.table) - 1.0
+
+    def shifted(self, u: float) -> float:
+        """Noise fraction of a flow's unshifted level u in [0, 1]."""
+        return self.shift * u / (1.0 + (self.shift - 1.0) * u)
+
+    def at_time(self, time: float) -> float:
+        """Noise fraction at a training timestep, interpolated in log nsr; clamped to the table."""
+        time = min(max(time, 0.0), self.top_time)
+        index = min(int(time), len(self.table) - 2)
+        step = self.table[index + 1] - self.table[index]
+        return noise_fraction_of(math.exp(self.table[index] + (time - index) * step))
+
+    def time_of(self, noise_fraction: float) -> float:
+        """Training timestep of a noise fraction: the inverse of at_time, clamped likewise."""
+        if noise_fraction <= 0.0:
+            return 0.0
+        log_nsr = math.log(min(nsr_of(noise_fraction), 1e30))
+        index = min(max(bisect_left(self.table, log_nsr), 1), len(self.table) - 1)
+        below, above = self.table[index - 1], self.table[index]
+        return min(max(index - 1 + (log_nsr - below) / (above - below), 0.0), self.top_time)
+
+
+def flux_shift(width: int, height: int) -> float:
+    """Of Flux at a size in pixels: e^mu, mu linear in tokens from 0.5 at 256 to 1.15 at 4096.
+
+    diffusers 0.42.1, pipelines/flux/pipeline_flux_img2img.py: calculate_shift; a token is 16 × 16
+    pixels.
+    """
+    tokens = (width // 16) * (height // 16)
+    return math.exp(0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256))
+
+
+KINDS: dict[str, Kind] = {
+    "sd1": Kind("sd1", table=sd1_log_nsr()),
+    "sd2": Kind("sd2", table=sd1_log_nsr()),
+    "sdxl": Kind("sdxl", table=sd1_log_nsr(), leading=True),
+    "sd3": Kind("sd3", shift=3.0, own_ends=True),
+    "flux": Kind("flux", shift=flux_shift(1024, 1024)),
+    "flux-schnell": Kind("flux-schnell"),
+    "z-image": Kind("z-image", shift=3.0),
+}
+DEFAULT_KIND = "sd1"
+
+
+def get_kind(name: str) -> Kind:
+    """Look a kind up; UnknownName lists them."""
+    if name not in KINDS:
+        raise UnknownName("model kind", name, KINDS)
+    return KINDS[name]
+
+
+def kind_of(schedule: Schedule) -> Kind:
+    """The kind of one of our models: a table like SD's, or a flow without shift."""
+    return Kind("sd1", table=schedule.table) if schedule.table else KINDS["flux-schnell"]

@@ -1,0 +1,54 @@
+"""--as: a strength and steps as another program reads them, brought into a request of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partway.dialects import Setting, get_dialect, kind_of, parse_value, start_of
+from partway.errors import InvalidRequest
+from partway.request import DEFAULT_SPACING, EditRequest
+
+if TYPE_CHECKING:
+    from partway.families import Profile
+
+
+class Said:
+    """What was typed for a program.
+
+    told  lines that say what it came to, one per model it was used on
+    """
+
+    def __init__(self, tool: str, value: float | str | None, *, has_source: bool = True) -> None:
+        dialect = get_dialect(tool)
+        if not has_source:
+            raise InvalidRequest("--as needs a source: without one strength has no effect")
+        if isinstance(value, str):
+            value = parse_value(dialect, value)
+        if value is None:
+            value = dialect.default
+        if value is None:
+            raise InvalidRequest(f"--as {tool} needs a strength; try --strength 0.45")
+        self._tool, self._value = tool, value
+        self.told: list[str] = []
+
+    def on(self, request: EditRequest, profile: Profile | None) -> EditRequest:
+        """The request that starts at the program's level on a model and runs its evaluations.
+
+        The program's rule is used on the model's own levels. Steps between are spaced as the
+        request says.
+        """
+        assert profile is not None  # noqa: S101  one is chosen wherever the strength is not ours
+        if request.full_steps is not None:
+            raise InvalidRequest("give --as or --full-steps, not both: --steps is the program's")
+        if request.dial != EditRequest().dial:
+            raise InvalidRequest("give --as or --dial, not both")
+        steps = profile.default_steps if request.steps is None else request.steps
+        spacing = None if request.spacing == DEFAULT_SPACING else request.spacing
+        setting = Setting(steps, kind_of(profile.schedule), request.sampler, spacing)
+        start = start_of(self._tool, self._value, setting)
+        line = f"{self._value:g} in {self._tool} with {steps} steps starts at "
+        line += f"{100 * start.noise_fraction:.1f} % noise and runs {start.evaluations}"
+        self.told.append(line)
+        return request.with_(
+            strength=start.noise_fraction, dial="noise", steps=max(start.evaluations, 1)
+        )
