@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers bench-photos bench-residual calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -59,6 +59,9 @@ eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwor
 
 bench-samplers: .venv/.done  ## samplers and spacings against the converged picture: docs/samplers.md
 	$(DEV)/python benchmarks/bench_samplers.py
+
+docs-strength: .venv/.done  ## what a strength means in each program: tables and plot of docs/strength.md
+	$(DEV)/python benchmarks/bench_strength.py
 
 eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
 	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket

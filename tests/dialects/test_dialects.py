@@ -190,6 +190,13 @@ def test_no_hundredth_is_nearer(source: str, target: str, hundredth: int) -> Non
         assert abs(other - wanted) >= abs(match.away) - 1e-9
 
 
+@pytest.mark.parametrize("name", ["partway", "drawthings", "stability-v1", "ideogram"])
+def test_slopes_meet_any_level(name: str) -> None:
+    match = convert(0.597301, name, Setting(20, SD1))
+    assert match.away == pytest.approx(0.0, abs=1e-9)
+    assert match.low == match.high == pytest.approx(match.value, abs=1e-9)
+
+
 def test_intervals_are_open_where_the_next_begins() -> None:
     setting = Setting(20, SD1, "euler")
     match = convert(start_of("a1111", 0.45, setting).noise_fraction, "a1111", setting)

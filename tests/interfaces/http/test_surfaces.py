@@ -41,13 +41,17 @@ PROMPT = "navy, orange, white"
 def fields_of(case: dict[str, Any]) -> dict[str, Any]:
     """The case in Partway's words."""
     strength, steps = start_of(case["strength"], case["steps"], case.get("spacing", "uniform"))
-    return case | {
-        "prompt": PROMPT,
-        "strength": strength,
-        "steps": steps,
-        "dial": "sd1",
-        "model": "analytic",
-    }
+    return (
+        {"sampler": "euler"}
+        | case
+        | {
+            "prompt": PROMPT,
+            "strength": strength,
+            "steps": steps,
+            "dial": "sd1",
+            "model": "analytic",
+        }
+    )
 
 
 def pixels(data: bytes) -> NDArray[np.uint8]:
