@@ -86,6 +86,7 @@ $(TRAINING)/venv/.done: training/pocket/requirements.txt
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	$(DEV)/python -m pip install $(PIP_FLAGS) --no-deps sd-prompt-reader==1.3.5  # asks for a window toolkit and an old Pillow
 	@touch $@
 
 clean:  ## remove the virtual environments and caches

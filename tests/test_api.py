@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from partway import edit, sweep
-from partway.errors import UserError
+from partway import edit, replay, sweep
+from partway.errors import InputsDiffer, OutputExists, UserError
+from partway.metadata import read_metadata
 
 
 def test_edit_and_sweep(icon: Image.Image) -> None:
@@ -67,3 +68,37 @@ def test_samplers_go_by_their_usual_names(icon: Image.Image) -> None:
     assert np.array_equal(np.asarray(typed.image), np.asarray(ours.image))
     given = edit(icon, "red", model="analytic", steps=3, sampler="Euler Beta", spacing="uniform")
     assert given.request.spacing == "uniform"
+
+
+def test_a_saved_result_is_replayed(icon_file: Path, tmp_path: Path) -> None:
+    result = edit(icon_file, "navy", strength=0.3, model="analytic", seed=5)
+    for name in ("a.png", "a.jpg", "a.webp"):
+        result.save(tmp_path / name)
+        document = read_metadata(tmp_path / name).document
+        assert document is not None
+        assert document.source is not None
+        assert document.source.name == "icon.png"
+        again = replay(tmp_path / name)
+        assert np.array_equal(np.asarray(again.image), np.asarray(result.image))
+        assert again.warnings == result.warnings
+
+
+def test_a_replay_of_another_source(icon: Image.Image, icon_file: Path, tmp_path: Path) -> None:
+    edit(icon_file, "navy", strength=0.3, model="analytic").save(tmp_path / "a.png")
+    other = icon.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    with pytest.raises(InputsDiffer):
+        replay(tmp_path / "a.png", source=other)
+    notes = replay(tmp_path / "a.png", source=other, anyway=True).warnings
+    assert any("SHA-256 differs" in note for note in notes)
+    assert any("its pixels are not those" in note for note in notes)
+
+
+def test_saving(icon: Image.Image, tmp_path: Path) -> None:
+    result = edit(icon, "navy", strength=0.3, model="analytic")
+    result.save(tmp_path / "a.png")
+    with pytest.raises(OutputExists):
+        result.save(tmp_path / "a.png")
+    result.save(tmp_path / "a.png", overwrite=True, metadata=False)
+    assert read_metadata(tmp_path / "a.png").document is None
+    with pytest.raises(UserError, match="suffix"):
+        result.save(tmp_path / "a.xyz")

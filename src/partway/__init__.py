@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from partway.api import edit, sweep
+    from partway.api import edit, replay, sweep
     from partway.engine import Engine
     from partway.errors import PartwayError, UserError
     from partway.fidelity import Kept
+    from partway.metadata import Metadata, read_metadata
     from partway.plan import Plan, plan_edit
     from partway.request import EditRequest
     from partway.result import EditResult
@@ -30,12 +31,15 @@ _HOMES = {
     "Engine": "partway.engine",
     "Kept": "partway.fidelity",
     "Level": "partway.schedule",
+    "Metadata": "partway.metadata",
     "PartwayError": "partway.errors",
     "Plan": "partway.plan",
     "Schedule": "partway.schedule",
     "UserError": "partway.errors",
     "edit": "partway.api",
     "plan_edit": "partway.plan",
+    "read_metadata": "partway.metadata",
+    "replay": "partway.api",
     "start_noise_fraction": "partway.strength",
     "sweep": "partway.api",
 }
@@ -46,12 +50,15 @@ __all__ = [
     "Engine",
     "Kept",
     "Level",
+    "Metadata",
     "PartwayError",
     "Plan",
     "Schedule",
     "UserError",
     "edit",
     "plan_edit",
+    "read_metadata",
+    "replay",
     "start_noise_fraction",
     "sweep",
 ]

@@ -1,9 +1,11 @@
-"""The two calls most programs need. One engine per process serves them."""
+"""The calls most programs need. One engine per process serves them."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import os
+from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partway.choosing import choose_model
@@ -13,14 +15,18 @@ from partway.engine import Engine, calibration_of
 from partway.errors import InvalidRequest, PartwayError, UnknownName
 from partway.fields import number
 from partway.images import ImageLike, load, read_bytes
+from partway.metadata import read_metadata
+from partway.metadata.replay import is_same, record_of, replay_of
 from partway.request import EditRequest
-from partway.result import EditResult
+from partway.result import EditResult, Names
 from partway.samplers.names import resolve_sampler
+from partway.settings import load_settings
 from partway.strength import named_strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OTHER_PIXELS = "its pixels are not those the record was written for"
 DEFAULT_SWEEP = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 
 
@@ -70,10 +76,11 @@ def edit(
     on bad input. The same arguments give the same picture, bit for bit.
     """
     source = None if image is None else read_bytes(image)
+    names = Names(_name(image))
     plain = None if isinstance(strength, str) else strength
     request = EditRequest(prompt=prompt, source=source, strength=plain, **_known(options))
     if keep is None and not isinstance(strength, str):
-        return _engine().run(request)
+        return replace(_engine().run(request), names=names)
     if keep is not None and strength is not None:
         raise InvalidRequest("give strength or keep, not both")
     share = None if keep is None else check_keep(number("keep", keep))
@@ -84,9 +91,47 @@ def edit(
     if share is not None:
         steps = profile.default_steps
         found = find(_engine().run, request, share, gain=gain, curve=curve, default_steps=steps)
-        return found.result
+        return replace(found.result, names=names)
     word = named_strength(str(strength), request.dial, gain, curve)
-    return _engine().run(request.with_(strength=word))
+    return replace(_engine().run(request.with_(strength=word)), names=names)
+
+
+def _name(image: ImageLike | None) -> str | None:
+    """The file a picture comes from, if it has one."""
+    return os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+
+
+def replay(
+    file: str | os.PathLike[str],
+    *,
+    source: ImageLike | None = None,
+    model: str | None = None,
+    anyway: bool = False,
+) -> EditResult:
+    """Make the picture of a file again from the record in it, bit for bit.
+
+    source  where the source is now; else it is looked for beside the file, by name and by content
+    model   the folder of the checkpoint, where it does not come with Partway
+    anyway  go on although source, style picture or model is not what the record says
+
+    The result's warnings say what differed, and where its pixels are not those of the record.
+    NoMetadata for a file without a record, InputsDiffer for inputs that are gone or changed.
+    """
+    document = record_of(read_metadata(file))
+    found = replay_of(
+        document,
+        Path(file).parent,
+        source=None if source is None else read_bytes(source),
+        model=model,
+        configured=load_settings().model,
+        anyway=anyway,
+    )
+    result = _engine().run(found.request)
+    notes = [*result.warnings, *found.notes]
+    if is_same(result, document) is False:
+        notes.append(OTHER_PIXELS)
+    name = _name(source) or (document.source.name if document.source is not None else None)
+    return replace(result, warnings=tuple(notes), names=Names(name))
 
 
 def sweep(
@@ -111,5 +156,5 @@ def sweep(
     for outcome in outcomes:
         if isinstance(outcome, PartwayError):
             raise outcome
-        results.append(outcome)
+        results.append(replace(outcome, names=Names(_name(image))))
     return results

@@ -9,6 +9,8 @@
     │   ├── Unreachable             no strength keeps as much, or as little, as was asked for
     │   ├── ModelUnsuitable         the source is not what the chosen model draws
     │   ├── OutputExists            an explicit output file is already there
+    │   ├── NoMetadata              a file that does not say, or not readably, how it was made
+    │   ├── InputsDiffer            what a picture was made from is gone or is something else
     │   └── Quarantined             the request ended its worker twice and is not run again
     ├── Cancelled                   the caller asked to stop; exit code 130
     ├── Unavailable                 not now; the same request may succeed later; exit code 1
@@ -117,6 +119,18 @@ class Quarantined(UserError):
     """A request that ended the worker it ran on, twice."""
 
     code = "quarantined"
+
+
+class NoMetadata(UserError):
+    """A file does not say how it was made, or what it says cannot be used."""
+
+    code = "no_metadata"
+
+
+class InputsDiffer(UserError):
+    """A source, style picture or model is not there, or is not what the picture was made from."""
+
+    code = "inputs_differ"
 
 
 class Cancelled(PartwayError):

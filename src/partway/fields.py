@@ -15,7 +15,10 @@ def number(name: str, value: object) -> float:
     """A real number as float; NumPy's count, booleans and text do not."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InvalidRequest(f"{name} is {value!r}, want a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InvalidRequest(f"{name} has hundreds of digits, want a number") from error
 
 
 def whole(name: str, value: object) -> int:

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partway import images
+from partway.errors import OutputExists
+from partway.metadata.describe import describe
+from partway.metadata.embed import embed, without
 
 if TYPE_CHECKING:
+    import os
+
     from PIL.Image import Image
 
     from partway.fidelity import Kept
     from partway.plan import Plan
     from partway.request import EditRequest
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where the bytes of a request came from: for records of a result, never deciding pixels.
+
+    source, references  file names, as written; None where bytes had no file
+    parent              SHA-256 of the result this one refines
+    """
+
+    source: str | None = None
+    references: tuple[str | None, ...] = ()
+    parent: str | None = None
+
+    def of(self, field: str) -> tuple[str | None, ...]:
+        """The names of the files a field of the request held."""
+        return {"source": (self.source,), "references": self.references}.get(field, ())
+
+
+NO_NAMES = Names()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +56,7 @@ class EditResult:
     mode         "exact" or "shared" batching
     warnings     notes for the person who asked
     carried      what the source's file carried beside its pixels
+    names        file names of what the request held
     """
 
     image: Image
@@ -43,16 +70,26 @@ class EditResult:
     mode: str
     warnings: tuple[str, ...] = ()
     carried: images.Carried = images.NOTHING
+    names: Names = NO_NAMES
 
     def encode(
-        self, format_name: str, *, quality: int | None = None, keep_gps: bool = False
-    ) -> bytes:
-        """The bytes of an image file: the picture with what its source's file carried.
+        self,
+        format_name: str,
+        folder: Path | None = None,
+        *,
+        metadata: bool = True,
+        quality: int | None = None,
+        keep_gps: bool = False,
+    ) -> tuple[bytes, str | None]:
+        """The bytes of an image file, and a note or None.
 
-        At strength 0 it is the source's own file where writing it anew would lose something: in a
-        lossy format (unless a quality is asked), or of more than 8 bits per channel.
+        The file holds the picture, what its source's file carried, and the record of how it was
+        made. At strength 0 it is the source's own file where writing it anew would lose something:
+        in a lossy format (unless a quality is asked), or of more than 8 bits per channel.
 
         format_name  as Pillow has it: "PNG", "JPEG" …
+        folder       where the file will be; names of sources are written as seen from there
+        metadata     False writes no record
         quality      1 … 100 of a lossy format
         keep_gps     the file tells the place the source was taken at, if the source does
         """
@@ -64,5 +101,25 @@ class EditResult:
             if untouched:
                 own = images.same_stream(source, format_name, deep=picture.deep, keep_gps=keep_gps)
                 if own is not None:
-                    return own
-        return images.encode(self.image, format_name, carried, quality=quality)
+                    return own, None
+        note = None
+        if metadata:
+            carried, note = embed(carried, describe(self, folder), format_name)
+        else:
+            carried = without(carried)
+        return images.encode(self.image, format_name, carried, quality=quality), note
+
+    def save(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, metadata: bool = True
+    ) -> None:
+        """Write the picture whole or not at all, with the record `partway replay` reads.
+
+        The suffix says the format. OutputExists where the file is there and `overwrite` is not
+        set; InvalidRequest where the format or the folder cannot take it.
+        """
+        path = Path(path)
+        format_name = images.format_for(path)
+        if path.exists() and not overwrite:
+            raise OutputExists(f"{path} exists: choose another name or pass overwrite=True")
+        data, _ = self.encode(format_name, path.parent, metadata=metadata)
+        images.write_whole(data, path, overwrite=overwrite)

@@ -2,6 +2,7 @@
 
     ~/.config/partway/config.toml        (Linux; `partway models` prints the place elsewhere)
         model = "pocket"                 a known name or a folder
+        metadata = false                 results do not say how they were made
     ~/.config/partway/calibrations.json  what `partway calibrate` measured, by model
 
 PARTWAY_CONFIG names another config.toml; calibrations lie beside it. Without files there are no
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from partway.request import EditRequest
 
 VARIABLE = "PARTWAY_CONFIG"
-KEYS = ("model",)
+KEYS = ("metadata", "model")
 WEIGHTS = {".onnx", ".data", ".bin", ".safetensors", ".pt", ".ckpt"}  # suffixes
 SAMPLE = 2**20  # bytes read at both its ends
 
@@ -39,10 +40,12 @@ SAMPLE = 2**20  # bytes read at both its ends
 class Settings:
     """What the file says.
 
-    model  the checkpoint used where a command names none; None lets the source decide
+    model     the checkpoint used where a command names none; None lets the source decide
+    metadata  whether results say how they were made, where a command does not
     """
 
     model: str | None = None
+    metadata: bool = True
 
 
 def settings_file() -> Path:
@@ -75,7 +78,10 @@ def load_settings() -> Settings:
         raise InvalidRequest(
             f"settings in {file} have an unknown key {unknown[0]!r}, known is: {', '.join(KEYS)}"
         )
-    return Settings(model=_model(values.get("model"), file))
+    metadata = values.get("metadata", True)
+    if not isinstance(metadata, bool):
+        raise InvalidRequest(f"settings in {file}: metadata is {metadata!r}, want true or false")
+    return Settings(model=_model(values.get("model"), file), metadata=metadata)
 
 
 def _model(value: object, file: Path) -> str | None:

@@ -33,10 +33,20 @@ def commands() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first command of the README writes; later ones go on from it."""
+    file = tmp_path_factory.mktemp("earlier") / "fox-s0.45.png"
+    fox = next(example.file for example in EXAMPLES if example.file.name == "fox.png")
+    partway.edit(fox, "fox, 3d", strength=0.45).save(file)
+    return file
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, earlier: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in (*(example.file for example in EXAMPLES), PHOTOGRAPH):
         shutil.copy(file, tmp_path)
+    shutil.copy(earlier, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -51,7 +61,7 @@ def test_commands_run(command: list[str], folder: Path) -> None:
     before = set(folder.iterdir())
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    if command[1] not in {"plan", "styles", "convert"}:
+    if command[1] not in {"plan", "styles", "convert", "info"}:
         assert set(folder.iterdir()) - before, "nothing was written"
 
 

@@ -78,6 +78,18 @@ def load(data: bytes, name: str = "the source", *, keep_gps: bool = False) -> Pi
         )
 
 
+@contextmanager
+def opened(data: bytes, name: str = "the file") -> Generator[Image.Image]:
+    """The bytes of an image file opened, not decoded, within the limits of `load`.
+
+    Whatever Pillow raises on it inside the block becomes UnreadableImage.
+    """
+    check_bytes(len(data), name)
+    with _typed(name), _open(data, name) as image:
+        check_size(image.size, name)
+        yield image
+
+
 def check_bytes(count: int, name: str) -> None:
     """UnreadableImage for a file of no bytes or too many."""
     if count > MAX_BYTES:

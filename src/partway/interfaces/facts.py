@@ -5,15 +5,18 @@ Functions here return what `--json` prints and what the HTTP API answers.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from partway.advice import vocabulary_of
 from partway.families import WITHOUT_WEIGHTS, Profile
+from partway.metadata.document import to_json
 from partway.schedule import Level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from partway.metadata import Metadata
     from partway.plan import Plan
 
 ARTWORK = "icons, stickers: one object on a plain background"
@@ -40,6 +43,34 @@ def plan_facts(plan: Plan, evaluations: int, model: str | None) -> dict[str, Any
         "levels": [level.noise_fraction for level in levels],
         "kappa": plan.kappa,
         "model": model,
+    }
+
+
+def file_facts(metadata: Metadata) -> dict[str, Any]:
+    """What a picture's file says; `partway` is the record, `settings` another program's."""
+    return {
+        "format": metadata.format,
+        "size": metadata.size,
+        "mode": metadata.mode,
+        "animated": metadata.animated,
+        "profile": metadata.profile,
+        **made_facts(metadata),
+    }
+
+
+def made_facts(metadata: Metadata) -> dict[str, Any]:
+    """The part of it that says how the picture was made."""
+    recipe, document = metadata.recipe, metadata.document
+    settings = None
+    if recipe is not None:
+        settings = {"prompt": recipe.prompt, "negative_prompt": recipe.negative_prompt}
+        settings |= {name: value for name, value in recipe.values.items() if name not in settings}
+    return {
+        "tool": metadata.tool,
+        "partway": None if document is None else json.loads(to_json(document)),
+        "settings": settings,
+        "digital_source": metadata.digital_source,
+        "notes": metadata.notes,
     }
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from partway import images
 from partway.errors import OutputExists
+from partway.images import encode
 from partway.interfaces.cli.inputs import read_prompt, slug
 from partway.interfaces.cli.options import consecutive
 from partway.interfaces.cli.outputs import Target, free
@@ -42,13 +41,18 @@ def test_free_names_pass_by_what_is_taken() -> None:
 
 
 def test_a_name_taken_while_computing_is_never_overwritten() -> None:
-    path, picture = Path("a.png"), partial(images.encode, Image.new("RGB", (2, 2)))
+    path, image = Path("a.png"), Image.new("RGB", (2, 2))
     path.write_text("someone else's")
-    assert Target(path, numbered=True).write(picture) == Path("a-2.png")
+
+    def encoded(format_name: str, folder: Path | None) -> bytes:
+        del folder
+        return encode(image, format_name)
+
+    assert Target(path, numbered=True).write(encoded) == Path("a-2.png")
     with pytest.raises(OutputExists):
-        Target(path).write(picture)
+        Target(path).write(encoded)
     assert path.read_text() == "someone else's"
-    Target(path, overwrite=True).write(picture)
+    Target(path, overwrite=True).write(encoded)
     assert path.read_bytes().startswith(b"\x89PNG")
 
 

@@ -29,6 +29,9 @@ DEFAULT_COMMAND = "edit"
 COMMANDS = {
     "edit": "Edit pictures; runs where no command is named.",
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
+    "refine": "Nudge an almost-right result with its own settings.",
+    "replay": "Make the same picture again from what its file says.",
+    "info": "What picture files say about how they were made.",
     "plan": "What a strength comes to on a model: noise, steps, levels.",
     "convert": "A strength in another program's number: A1111, ComfyUI, diffusers, …",
     "calibrate": "Measure a model's change on your pictures, for dial perceptual and -s words.",

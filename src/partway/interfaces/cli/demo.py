@@ -23,6 +23,7 @@ from partway.interfaces.cli.report import Reporter
 from partway.interfaces.cli.running import Item, raise_errors, run_items
 from partway.interfaces.cli.sweep import Series, sheet_of
 from partway.request import EditRequest
+from partway.result import Names
 from partway.styles import style_file
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def command(*, output: str, model: str, quiet: bool) -> None:
         extent = images.load(sources[name]).extent
         for each in sweep_requests(request, DEFAULT_SWEEP):
             path = folder / f"{name}-s{each.effective_strength:g}.png"
-            items.append(Item(each, f"{name}.png", Target(path, overwrite=True), extent))
+            target, origin = Target(path, overwrite=True), Names(str(folder / f"{name}.png"))
+            items.append(Item(each, f"{name}.png", target, extent, names=origin))
     names = [item.target.path.name for item in items if item.target and item.target.path]
     names += [*(f"{name}.png" for name in sources), *map(strip_name, sources), SHEET]
     own = Own(folder)

@@ -23,11 +23,13 @@ from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
+    names_of,
     read_source,
     read_styles,
     slug,
     split_arguments,
     strength_of,
+    wants_metadata,
 )
 from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
@@ -93,6 +95,7 @@ def command(
     dry_run: bool,
     quality: int | None,
     keep_gps: bool,
+    no_metadata: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -127,7 +130,13 @@ def command(
     word = strength if isinstance(strength, str) and said is None else None
     drafts, errors = _drafts(first, word, names, every_seed, size, said)
     items = [
-        replace(item, quality=quality, keep_gps=keep_gps)
+        replace(
+            item,
+            quality=quality,
+            keep_gps=keep_gps,
+            names=names_of(item.name if item.request.source is not None else None, styles),
+            metadata=wants_metadata(no_metadata=no_metadata),
+        )
         for item in _settled(drafts, output, every_seed, keep, force=force)
     ]
     check_qualities(quality, [item.target for item in items])

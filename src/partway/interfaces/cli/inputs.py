@@ -15,6 +15,7 @@ from partway.errors import InvalidRequest, UnreadableImage
 from partway.geometry import Extent
 from partway.interfaces.cli import COMMANDS
 from partway.request import MAX_PROMPT
+from partway.result import Names
 from partway.settings import calibration_for, load_settings
 from partway.strength import named_strength
 from partway.styles import STYLES, style_file
@@ -131,6 +132,16 @@ def strength_of(asked: float | str | None, dial: str, profile: Profile | None) -
     return named_strength(asked, dial, gain, curve)
 
 
+def names_of(source: str | None, styles: Sequence[str] = (), parent: str | None = None) -> Names:
+    """File names for a result's record; stdin has none."""
+    return Names(None if source == STDIN else source, tuple(styles), parent)
+
+
+def wants_metadata(*, no_metadata: bool) -> bool:
+    """Whether results say how they were made: unless the command or the settings forbid it."""
+    return not no_metadata and load_settings().metadata
+
+
 def read_styles(names: Sequence[str]) -> tuple[bytes, ...]:
     """The style pictures a command names: of the bank by name, any other from its file."""
     return tuple(_style(name) for name in names)
@@ -147,7 +158,7 @@ def read_source(
     name: str, model: str | None, strength: float | None, *, styled: bool = False
 ) -> Source:
     """Read and decode a source and choose its model; a strength of exactly 0 needs none."""
-    data = _read(name)
+    data = read_file(name)
     called = "stdin" if name == STDIN else name
     picture = images.load(data, called)
     profile = None
@@ -157,7 +168,7 @@ def read_source(
     return Source(name, data, path.stem, path.parent, picture.extent, profile)
 
 
-def _read(name: str) -> bytes:
+def read_file(name: str) -> bytes:
     """Bytes of a file or of stdin."""
     if name == STDIN:
         return sys.stdin.buffer.read(images.MAX_BYTES + 1)

@@ -274,7 +274,7 @@ def seed_options(function: F) -> F:
 
 
 def output_options(function: F) -> F:
-    """--quality, --keep-gps, --force, --json and --quiet."""
+    """--quality, --keep-gps, --no-metadata, --force, --json and --quiet."""
     return _all(
         function,
         (
@@ -288,6 +288,11 @@ def output_options(function: F) -> F:
                 "--keep-gps",
                 is_flag=True,
                 help="Results tell the place the source was taken at, if it does.",
+            ),
+            click.option(
+                "--no-metadata",
+                is_flag=True,
+                help="Write nothing into the files about how they were made.",
             ),
             click.option("--force", is_flag=True, help="Overwrite files that -o names."),
             click.option("--json", "as_json", is_flag=True, help="JSON Lines on stdout."),

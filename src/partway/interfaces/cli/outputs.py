@@ -67,12 +67,12 @@ class Target:
         """What the picture is written as."""
         return "PNG" if self.path is None else images.format_for(self.path)
 
-    def write(self, encode: Callable[[str], bytes]) -> Path | None:
+    def write(self, encode: Callable[[str, Path | None], bytes]) -> Path | None:
         """Write a picture whole or not at all; the path it got, None for stdout.
 
-        encode  format name → the bytes of its file
+        encode  (format name, folder or None) → the bytes of its file
         """
-        data = encode(self.format_name)
+        data = encode(self.format_name, None if self.path is None else self.path.parent)
         if self.path is None:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()

@@ -160,5 +160,24 @@ def record(name: str, path: Path | None, result: EditResult) -> dict[str, Any]:
 
 
 def emit(value: Any) -> None:
-    """One line of JSON on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """One line of JSON on stdout; what a terminal might obey is escaped, as JSON has it."""
+    line = json.dumps(value, ensure_ascii=False)
+    click.echo("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line))
+
+
+def printable(text: str, longest: int = 2000) -> str:
+    """Somebody else's text for a terminal: on one line, nothing in it acts or hides.
+
+    Control characters, escapes and marks of direction are shown by their numbers.
+    """
+    cut = text if len(text) <= longest else f"{text[:longest]} … ({len(text):,} characters)"
+    shown = [c if c.isprintable() or c in JOINERS else _escaped(c) for c in cut]
+    return "".join(shown)
+
+
+JOINERS = "\u200c\u200d"  # hold letters and emoji together
+
+
+def _escaped(character: str) -> str:
+    """One character by its number; a line break as a space."""
+    return " " if character in "\n\t" else character.encode("unicode_escape").decode()

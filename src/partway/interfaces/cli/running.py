@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest, PartwayError
 from partway.events import Done, Event, Failed
+from partway.result import NO_NAMES, Names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,8 @@ class Item:
     target    where it goes; None where only the result is wanted
     quality   of a lossy file, 1 … 100; None is the format's own
     keep_gps  its file tells the place the source was taken at
+    names     file names of what the request holds, for its record
+    metadata  whether its file says how it was made
     """
 
     request: EditRequest
@@ -45,6 +47,8 @@ class Item:
     extent: Extent
     quality: int | None = None
     keep_gps: bool = False
+    names: Names = NO_NAMES
+    metadata: bool = True
 
 
 @dataclass(eq=False)
@@ -72,7 +76,12 @@ class SomeFailed(PartwayError):
 
 
 def run_items(
-    items: Sequence[Item], report: Reporter, written: Written, *, keep: bool = True
+    items: Sequence[Item],
+    report: Reporter,
+    written: Written,
+    *,
+    keep: bool = True,
+    engine: Engine | None = None,
 ) -> Finished:
     """Make all pictures and write each as soon as it is finished.
 
@@ -82,7 +91,7 @@ def run_items(
     """
     began = time.perf_counter()
     finished = Finished()
-    engine = Engine()
+    engine = engine or Engine()
     with interruptible() as cancel, report.progress() as progress:
         for chunk in _chunks(items):
             _run_chunk(items, chunk, engine, cancel, finished, progress, written, keep=keep)
@@ -159,17 +168,30 @@ def _write(
 ) -> None:
     """Write one finished picture; a failure is that picture's own."""
     path: Path | None = None
+    result = replace(result, names=item.names)
     if item.target is not None:
-        try:
-            path = item.target.write(
-                partial(result.encode, quality=item.quality, keep_gps=item.keep_gps)
+        notes: list[str] = []
+
+        def encode(format_name: str, folder: Path | None) -> bytes:
+            data, note = result.encode(
+                format_name,
+                folder,
+                metadata=item.metadata,
+                quality=item.quality,
+                keep_gps=item.keep_gps,
             )
+            notes.extend([] if note is None else [note])
+            return data
+
+        try:
+            path = item.target.write(encode)
         except PartwayError as error:
             finished.errors[index] = error
             return
         except OSError as error:
             finished.errors[index] = InvalidRequest(f"stdout cannot be written: {error.strerror}")
             return
+        result = replace(result, warnings=(*result.warnings, *notes))
     finished.made += 1
     if keep:
         finished.results[index] = result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,11 @@ from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
+    names_of,
     read_source,
     read_styles,
     split_arguments,
+    wants_metadata,
 )
 from partway.interfaces.cli.outputs import (
     STDOUT,
@@ -89,6 +90,7 @@ def command(
     sheet_only: bool,
     quality: int | None,
     keep_gps: bool,
+    no_metadata: bool,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -141,7 +143,16 @@ def command(
     if sheet_target.path is None and as_json:
         raise InvalidRequest("-o - writes the sheet to stdout: not together with --json")
     items = [
-        Item(each, source.name, target, source.extent, quality, keep_gps)
+        Item(
+            each,
+            source.name,
+            target,
+            source.extent,
+            quality,
+            keep_gps,
+            names_of(source.name, styles),
+            metadata=wants_metadata(no_metadata=no_metadata),
+        )
         for each, target in zip(requests, targets, strict=True)
     ]
     quietly = Reporter(quiet=quiet or sheet_only)
@@ -161,7 +172,7 @@ def command(
         for row, seed in enumerate(every_seed)
     ]
     sheet = sheet_of(series, images.load(source.data).image)
-    path = sheet_target.write(partial(images.encode, sheet))
+    path = sheet_target.write(lambda format_name, _: images.encode(sheet, format_name))
     _tell(items, finished, path, report)
 
 

@@ -17,11 +17,12 @@ from partway.domain import domain_of
 from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, ModelUnsuitable
 from partway.examples import EXAMPLES, PHOTOGRAPH
-from partway.interfaces.facts import details, plan_facts
+from partway.interfaces.facts import details, made_facts, plan_facts
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import EditFields, parse_json, pictures_of, read_body
+from partway.metadata import read_metadata
 from partway.plan import describe
 from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
 from partway.samplers import SAMPLERS
@@ -225,7 +226,7 @@ INSPECT_BODY = {
 
 @router.post("/inspect", openapi_extra=INSPECT_BODY)
 async def inspect(request: Request) -> dict[str, Any]:
-    """What a picture is, and which model would edit it or why none."""
+    """What a picture is, how it was made, and which model would edit it or why none."""
     body = await read_body(request)
     source, _ = pictures_of(body)
     if source is None:
@@ -251,6 +252,7 @@ def look_at(data: bytes, models: Models) -> dict[str, Any]:
         "thumbnail": data_url(Image.fromarray(picture.rgb), THUMBNAIL),
         "model": None,
         "why_not": None,
+        "made": made_facts(read_metadata(data)),
     }
     try:
         facts["model"] = choose_model(models.resolve(None), picture, "this picture").name

@@ -53,11 +53,15 @@ class Job:
     """One submission.
 
     format_name  of the files, a key of results.FORMATS
+    metadata     whether they say how they were made
     """
 
-    def __init__(self, checked: Sequence[Checked], format_name: str) -> None:
+    def __init__(
+        self, checked: Sequence[Checked], format_name: str, *, metadata: bool = True
+    ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.format = format_name
+        self.metadata = metadata
         self.created = time()
         self.status = "queued"
         self.position: int | None = 0
@@ -177,7 +181,9 @@ class Job:
     async def _finish(self, index: int, outcome: EditResult) -> None:
         """Encode the file and tell of it; what cannot be encoded has failed."""
         try:
-            data = await asyncio.to_thread(encode_result, outcome, self.format)
+            data, note = await asyncio.to_thread(
+                encode_result, outcome, self.format, metadata=self.metadata
+            )
         except Exception as error:  # noqa: BLE001
             self._fail(index, as_typed(error))
             return
@@ -197,7 +203,7 @@ class Job:
             model=outcome.model,
             precision=outcome.precision,
             mode=outcome.mode,
-            warnings=list(outcome.warnings),
+            warnings=[*outcome.warnings, *([] if note is None else [note])],
         )
         self.files[index] = data
         self._say("done", result)

@@ -84,6 +84,7 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
         mode=fields.mode,
         preview_every=fields.preview_every,
         format_name=fields.format,
+        metadata=fields.metadata,
     )
     if not _waits(request):
         facts = {

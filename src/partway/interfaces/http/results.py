@@ -10,6 +10,8 @@ from PIL import Image
 
 from partway import images
 from partway.errors import UnknownName
+from partway.metadata import read_metadata
+from partway.metadata.embed import embed
 
 if TYPE_CHECKING:
     from partway.result import EditResult
@@ -32,14 +34,20 @@ def check_format(name: str) -> str:
     return found
 
 
-def encode_result(result: EditResult, name: str = "png") -> bytes:
-    """The file of a result, as the command line would write it."""
-    return result.encode(FORMATS[name][0])
+def encode_result(
+    result: EditResult, name: str = "png", *, metadata: bool = True
+) -> tuple[bytes, str | None]:
+    """The file of a result, as the command line would write it, and a note or None."""
+    return result.encode(FORMATS[name][0], metadata=metadata)
 
 
 def reencode(data: bytes, name: str) -> bytes:
-    """A finished file in another format."""
-    return images.encode(images.load(data, "the result").image, FORMATS[name][0])
+    """A finished file in another format, with the record that is in it."""
+    format_name = FORMATS[name][0]
+    document, carried = read_metadata(data).document, images.NOTHING
+    if document is not None:
+        carried, _ = embed(carried, document, format_name)
+    return images.encode(images.load(data, "the result").image, format_name, carried)
 
 
 def data_url(image: Image.Image, side: int = PREVIEW) -> str:

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 
-from partway import __version__
+from partway import __version__, images
 from partway.errors import InvalidRequest
-from partway.interfaces.http.sdapi_info import parse, texts_of
 from partway.interfaces.http.sdapi_request import (
     FORMAT,
     MODEL,
@@ -31,6 +30,8 @@ from partway.interfaces.http.sdapi_request import (
 from partway.interfaces.http.sdapi_state import State, state_of
 from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import decode_picture, parse_json
+from partway.metadata.infotext import parts
+from partway.metadata.reading import read_texts
 
 if TYPE_CHECKING:
     from partway.interfaces.http.jobs import Job
@@ -262,6 +263,9 @@ async def png_info(request: Request) -> dict[str, Any]:
 
 def read_info(data: bytes) -> dict[str, Any]:
     """A1111's answer to png-info."""
-    items = texts_of(data)
+    images.load(data)  # what is no picture is refused here
+    items = read_texts(data)
     info = items.get("parameters", "")
-    return {"info": info, "items": items, "parameters": parse(info)}
+    prompt, negative, pairs = parts(info)
+    named = {"Prompt": prompt, "Negative prompt": negative} | pairs
+    return {"info": info, "items": items, "parameters": named if pairs else {}}

@@ -23,6 +23,7 @@ from partway.interfaces.http.errors import Conflict
 from partway.interfaces.http.fitting import check_size
 from partway.interfaces.http.jobs import Checked, Job, Jobs
 from partway.interfaces.http.results import check_format
+from partway.settings import load_settings
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -101,11 +102,12 @@ class Service:
         mode: Mode = "shared",
         preview_every: int = 0,
         format_name: str = "png",
+        metadata: bool = True,
     ) -> Job:
         """Check requests and have them run: a job. Raises what is wrong with any of them."""
         format_name = check_format(format_name)
         checked = await self.in_thread(check_requests, requests)
-        job = Job(checked, format_name)
+        job = Job(checked, format_name, metadata=metadata and load_settings().metadata)
         try:
             job.submission = self.executor.submit(
                 [each.request for each in checked],

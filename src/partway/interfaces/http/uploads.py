@@ -87,6 +87,7 @@ class EditFields(BaseModel):
         0, ge=0, le=1000, description="Evaluations between previews; 0 is never."
     )
     format: str = Field("png", description="png, jpeg, webp or avif.")
+    metadata: bool = Field(default=True, description="Files say how they were made.")
 
 
 class EditJSON(EditFields):
