@@ -168,11 +168,11 @@ class Faulty(Analytic):
 def test_s3_running_out_of_memory_harms_no_later_request(
     place: str, together: int, icon: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    armed = {"left": 0}
+    armed = {"left": 0, "rows": 0}
 
     def fault(where: str, rows: int) -> None:
         if where == place and armed["left"] > 0:
-            armed["left"] -= 1
+            armed.update(left=armed["left"] - 1, rows=rows)
             raise MemoryError(f"{rows} rows")
 
     def load(profile: Profile, precision: str = "auto") -> Faulty:
@@ -191,8 +191,8 @@ def test_s3_running_out_of_memory_harms_no_later_request(
             asked = [request(icon, steps=3, seed=trial * 10 + i) for i in range(together)]
             outcomes = executor.submit(asked).wait(20)
             failed = [each for each in outcomes if isinstance(each, PartwayError)]
-            # a shared call is made again for each request alone
-            assert len(failed) == (0 if place == "predict" and together > 1 else 1)
+            # a shared call is made again for each request alone; the first may have been alone
+            assert len(failed) == (0 if place == "predict" and armed["rows"] > 1 else 1)
             assert all(each.code == "model_error" for each in failed)
             after = picture(executor.submit([small], mode="exact").wait(20)[0])
             assert np.array_equal(after, expected)

@@ -114,6 +114,9 @@ def test_plans_without_a_model_loaded(client: TestClient) -> None:
     assert facts["model"] == "pocket"
     assert facts["levels"][0] == facts["noise_fraction"]
     assert facts["description"].startswith(f"{facts['intervals']} of 20 steps")
+    values = {each["program"]: each["value"] for each in facts["elsewhere"]}
+    assert set(values) == {"A1111", "ComfyUI", "diffusers"}
+    assert values["ComfyUI"] == pytest.approx(0.45, abs=0.03)  # the gain is ours, not theirs
     assert client.post("/v1/plan", json={"strength": 2}).status_code == 422
     assert client.post("/v1/plan", json={"model": "../x"}).json()["error"]["code"] == "unknown_name"
 

@@ -18,6 +18,7 @@ from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, ModelUnsuitable
 from partway.examples import EXAMPLES, PHOTOGRAPH
 from partway.interfaces.facts import details, made_facts, plan_facts
+from partway.interfaces.http.elsewhere import elsewhere
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
@@ -85,6 +86,7 @@ async def plan(request: Request) -> dict[str, Any]:
         "full_steps": made.full_steps,
         "band": band(strength_at(made.noise_fraction, "standard", profile.gain)),
         "description": describe(made, evaluations),
+        "elsewhere": elsewhere(made.noise_fraction, profile.gain),
     }
 
 

@@ -56,6 +56,7 @@ export class Reading {
     const [name, says = ""] = (plan?.band ?? "").split(": ");
     say(byId("band"), name);
     say(byId("band-says"), says);
+    say(byId("elsewhere"), elsewhereText(plan?.elsewhere ?? []));
     const facts = [];
     if (plan) facts.push(["noise", `${Math.round(100 * plan.noise_fraction)} %`]);
     if (plan) facts.push(["steps", stepsOf(plan)]);
@@ -90,6 +91,12 @@ function stepsOf(plan) {
   if (!intervals) return "none";
   const steps = full === null ? `${intervals}` : `${intervals} of ${full}`;
   return evaluations === intervals ? steps : `${steps}, ${evaluations} evaluations`;
+}
+
+/** What to type in other programs for the same start. */
+function elsewhereText(found) {
+  const values = found.map(({ program, value, near }) => `${program} ${near ? "" : "≈ "}${value}`);
+  return values.length ? `elsewhere, on SD 1.x: ${values.join(", ")}` : "";
 }
 
 /** The dial in words, for a screen reader. */
