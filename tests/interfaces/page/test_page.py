@@ -15,6 +15,7 @@ from opened import Opened
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import BrowserContext, Page, Route, ViewportSize, expect
 
+from partway import edit
 from partway.examples import EXAMPLES
 from partway.interfaces.cli import cli
 from partway.request import EditRequest
@@ -128,6 +129,27 @@ def test_errors_are_shown_in_words(opened: Opened, icon_png: bytes) -> None:
     opened.strength("1.5")
     expect(page.locator("#number")).to_have_attribute("aria-invalid", "true")
     opened.strength("0.5")
+
+
+def test_a_result_dropped_restores_its_settings(opened: Opened, icon_png: bytes) -> None:
+    page = opened.page
+    result = edit(
+        icon_png, "owl, flat", strength=0.235, seed=77, full_steps=3, negative_prompt="blur"
+    )
+    data, _ = result.encode("PNG")
+    opened.drop("made.png", data)
+    notice = page.locator("#made")
+    expect(notice).to_contain_text("made.png says how it was made with Partway")
+    notice.get_by_role("button", name="restore its settings").click()
+    expect(notice).to_be_hidden()
+    for field, value in (
+        ("#prompt", "owl, flat"),
+        ("#negative_prompt", "blur"),
+        ("#seed", "77"),
+        ("#number", "0.235"),
+        ("#set-full_steps", "3"),
+    ):
+        expect(page.locator(field)).to_have_value(value)
 
 
 def test_what_others_wrote_is_text(opened: Opened, icon: Image.Image) -> None:

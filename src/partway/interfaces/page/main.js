@@ -8,8 +8,9 @@ import { Filmstrip } from "./filmstrip.js";
 import { secondsText, strengthText } from "./format.js";
 import { fileName, History, resultOf } from "./history.js";
 import { listenForKeys } from "./keys.js";
+import { settingsIn } from "./made.js";
 import { Models } from "./models.js";
-import { clearError, clearNotice, explain, fail } from "./notices.js";
+import { clearError, clearNotices, explain, fail, offerSettings } from "./notices.js";
 import { Prompt } from "./prompt.js";
 import { Plans, Reading, spoken } from "./reading.js";
 import { Seed } from "./seed.js";
@@ -307,6 +308,8 @@ async function take({ blob, name, prompt: words = null, style = null }) {
   strip.begin(choices.sweep, state.picture.url);
   reading.hints([]);
   explain(state.picture, useAnyway);
+  const kept = settingsIn(found.made, (model) => Boolean(models.find(model ?? null)));
+  offerSettings(state.picture, kept, () => takeOver(kept));
   turnTo(state.strength);
   if (words || style) await edit();
 }
@@ -322,9 +325,17 @@ async function setPicture(blob, name, found) {
 }
 
 function useAnyway() {
-  clearNotice();
+  clearNotices();
   change({ way: "prompt", model: "pocket" });
   byId("prompt").focus();
+}
+
+/** Settings from the source's own file; the source it was made from is not in there. */
+function takeOver({ settings, strength }) {
+  clearNotices();
+  state.reference = null;
+  change(settings);
+  turnTo(strength ?? state.strength);
 }
 
 async function restore(edit) {
@@ -340,7 +351,7 @@ async function restore(edit) {
   strip.begin(choices.sweep, state.picture.url);
   for (const result of edit.results) finished({ ...result });
   showSettings();
-  clearNotice();
+  clearNotices();
   turnTo(edit.strength);
   scrollTo({ top: 0, behavior: "smooth" });
 }

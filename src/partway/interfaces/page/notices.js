@@ -23,6 +23,17 @@ export function explain({ name, found }, useAnyway) {
   notice.replaceChildren(el("p", {}, why, "Pick a style picture to restyle it offline, or ", anyway, "."));
 }
 
-export function clearNotice() {
+/** A picture whose file says how it was made: offer its settings. */
+export function offerSettings({ name, found }, kept, restore) {
+  const notice = byId("made");
+  notice.hidden = kept === null;
+  if (notice.hidden) return;
+  const button = el("button", { type: "button", class: "plain", onclick: restore }, "restore its settings");
+  const tool = found.made.tool ? ` with ${found.made.tool}` : "";
+  notice.replaceChildren(el("p", {}, `${name} says how it was made${tool}: `, button, "."));
+}
+
+export function clearNotices() {
   byId("notice").hidden = true;
+  byId("made").hidden = true;
 }
