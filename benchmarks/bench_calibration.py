@@ -29,7 +29,7 @@ from partway.errors import Unreachable
 from partway.families import EMBEDDED, profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
-from partway.settings import fingerprint
+from partway.settings import networks_of
 from partway.strength import WORDS, named_strength
 from pictures import PAIRS
 
@@ -184,7 +184,7 @@ def main() -> None:
     models: dict[str, Any] = {}
     targeted: list[dict[str, Any]] = []
     for name, model in MODELS.items():
-        weights = fingerprint(profile_of(model).folder)
+        weights = networks_of(profile_of(model).folder)
         known = before.get(name, {})
         if name not in EMBEDDED and known.get("weights") == weights:
             models[name] = known  # measured before on these pairs, and the same since

@@ -107,7 +107,7 @@ def save_calibration(profile: Profile, calibration: Calibration) -> Path:
     """Store what was measured of a model, in place of what was stored before; the file's path."""
     file = calibrations_file()
     known = _calibrations(file)
-    known[_key(profile)] = {"weights": fingerprint(profile.folder), **calibration.stored()}
+    known[_key(profile)] = {"weights": networks_of(profile.folder), **calibration.stored()}
     part = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def calibration_for(profile: Profile) -> tuple[float, Curve | None]:
         return profile.gain, profile.curve
     try:
         values = cast("dict[str, Any]", dict(stored))
-        if values["weights"] != fingerprint(profile.folder):
+        if values["weights"] != networks_of(profile.folder):
             return profile.gain, profile.curve
         return check_gain(number("gain", values["gain"])), curve_from(values)
     except (KeyError, TypeError, ValueError) as error:
@@ -146,10 +146,11 @@ def calibrated(request: EditRequest, profile: Profile) -> EditRequest:
     return request
 
 
-def fingerprint(folder: Path | None) -> str:
-    """Tells weights from other weights: sizes, first and last bytes of a checkpoint's networks.
+def networks_of(folder: Path | None) -> str:
+    """Tells networks from others: sizes, first and last bytes of a checkpoint's weights.
 
-    The name alone does not: a model that was trained again keeps it.
+    The name does not: a model that was trained again keeps it. Nor does metadata.fingerprint: it
+    covers the config too, which a calibration may rewrite without being about other networks.
     """
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")) if folder is not None else ():

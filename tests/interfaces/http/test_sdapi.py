@@ -123,6 +123,18 @@ def test_strength_and_steps_are_read_as_there(strength: float, steps: int) -> No
     assert start / (1 - start) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("steps", [2, 4, 20, 50])
+@pytest.mark.parametrize("strength", [0.01, 0.3, 0.5, 0.75, 1.0])
+def test_karras_starts_where_it_does_there(strength: float, steps: int) -> None:
+    """sigma^(1/7) even between the largest and the smallest of the table (k-diffusion)."""
+    kept = int(min(strength, 0.999) * steps)
+    dial, evaluations = start_of(strength, steps, "karras")
+    assert evaluations == kept + 1
+    low, high = np.exp(sd1_log_nsr()[0] / 7), np.exp(sd1_log_nsr()[-1] / 7)
+    expected = (high + (steps - kept - 1) / (steps - 1) * (low - high)) ** 7
+    assert start_noise_fraction(dial, "sd1") == pytest.approx(expected / (1 + expected), abs=1e-6)
+
+
 def test_a_whole_dial_of_starts_never_falls() -> None:
     for spacing in ("uniform", "karras"):
         starts = [start_of(i / 100, 20, spacing) for i in range(101)]

@@ -5,14 +5,14 @@ Its rules as of version 1.10 (modules/sd_samplers_common.py, modules/sd_samplers
 
 from __future__ import annotations
 
-import math
-
+from partway import dialects
+from partway.dialects import KINDS, Setting, webui
 from partway.errors import UnknownName
 from partway.plan import check_steps
 from partway.samplers import SAMPLERS
 from partway.schedule import discrete_vp
 from partway.spacings import SPACINGS, get_spacing
-from partway.strength import check_strength, noise_fraction_of, sd1_log_nsr, strength_at
+from partway.strength import check_strength, sd1_log_nsr, strength_at
 
 # Label → our sampler, other names, and the schedule that "Automatic" stands for.
 LABELS: dict[str, tuple[str, list[str], str]] = {
@@ -35,7 +35,6 @@ SCHEDULES = {
     "Beta": "beta",
 }
 AUTOMATIC = "Automatic"
-MOST = 0.999  # strength beyond which A1111 does not go
 
 
 def samplers() -> dict[str, tuple[str, list[str], str]]:
@@ -80,32 +79,21 @@ def _read_schedule(label: str | None, automatic: str) -> str:
 def start_of(strength: float, steps: int, spacing: str = "uniform") -> tuple[float, int]:
     """Strength on our dial `sd1` and evaluations of A1111's `denoising_strength` and `steps`.
 
-    setup_img2img_steps: t_enc = int(min(strength, 0.999) * steps); the edit begins at the level
-    sigmas[steps - t_enc - 1] of a full run on Stable Diffusion 1.x and takes t_enc + 1 steps.
-    Strength 0 takes a step from its lowest level there; here it stays the source itself.
+    The rule is the dialect's (partway.dialects.webui), on Stable Diffusion 1.x. Strength 0 takes a
+    step from the lowest level there; here it stays the source itself. The dialect has no rule for
+    schedule Beta: its step is taken on our own spacing.
     """
     check_strength(strength)
     check_steps("steps", steps)
     if strength == 0.0:
         return 0.0, 1
-    kept = int(min(strength, MOST) * steps)
-    start = _grid(steps, spacing)[steps - kept - 1]
-    return strength_at(start, "sd1"), kept + 1
+    known = spacing if spacing in webui.SPACINGS else None
+    start = dialects.start_of("a1111", strength, Setting(steps, KINDS["sd1"], None, known))
+    level = start.noise_fraction if known else _own_level(spacing, steps, start.step)
+    return strength_at(level, "sd1"), start.evaluations
 
 
-def _grid(steps: int, spacing: str) -> list[float]:
-    """Noise fractions of a full run of A1111 on Stable Diffusion 1.x, the last one above 0."""
-    table = sd1_log_nsr()
-    if spacing != "uniform":
-        schedule = discrete_vp(table)
-        return get_spacing(spacing)(schedule, schedule.top, steps)[:-1]
-    last = len(table) - 1  # torch.linspace(last, 0, steps), interpolated in log sigma
-    times = [last * (1.0 - i / max(steps - 1, 1)) for i in range(steps)]
-    return [noise_fraction_of(_nsr_at(time)) for time in times]
-
-
-def _nsr_at(time: float) -> float:
-    """Noise-to-signal ratio of Stable Diffusion 1.x at a timestep 0 … 999."""
-    table = sd1_log_nsr()
-    index = min(int(time), len(table) - 2)
-    return math.exp(table[index] + (time - index) * (table[index + 1] - table[index]))
+def _own_level(spacing: str, steps: int, step: int) -> float:
+    """Noise fraction at a step of our own spacing on Stable Diffusion 1.x."""
+    schedule = discrete_vp(sd1_log_nsr())
+    return get_spacing(spacing)(schedule, schedule.top, steps)[step]
