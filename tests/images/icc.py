@@ -22,6 +22,7 @@ BRADFORD = np.array(
 
 Primaries = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 P3: Primaries = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+SRGB: Primaries = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
 ADOBE: Primaries = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 ROMM: Primaries = ((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001))
 
@@ -47,26 +48,70 @@ def rgb_profile(primaries: Primaries, white: tuple[float, float], gamma: float) 
     return profile(b"RGB ", b"XYZ ", tags)
 
 
+def rounded_srgb() -> bytes:
+    """sRGB with its curve as a coarse table, so that levels differ by rounding."""
+    value = np.linspace(0.0, 1.0, 20)
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    table = np.rint(linear * 65535).astype(">u2").tobytes()
+    curve = b"curv" + bytes(4) + struct.pack(">I", len(value)) + table
+    tags = {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve, b"wtpt": xyz_tag(D50)}
+    columns = colorants(SRGB, D65_XY).T
+    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True):
+        tags[name] = xyz_tag(column)
+    return profile(b"RGB ", b"XYZ ", tags)
+
+
 def gray_profile(gamma: float) -> bytes:
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
     return profile(b"GRAY", b"XYZ ", {b"kTRC": curve, b"wtpt": xyz_tag(D50)})
 
 
 def cmyk_profile() -> bytes:
-    """A made-up press: each ink takes light away, in a table of 5 points a side."""
+    """A made-up press: each ink takes light away."""
+    return profile(b"CMYK", b"Lab ", {b"A2B0": cmyk_table(), b"wtpt": xyz_tag(D50)}, kind=b"prtr")
+
+
+def grey_press() -> bytes:
+    """Ink on yellowish paper, scanned; its black is dark grey."""
+    tags = {b"A2B0": cmyk_table(darkest=12.0)}
+    paper = xyz_tag(D50 * [0.95, 0.95, 0.7])
+    return profile(b"CMYK", b"Lab ", {**tags, b"wtpt": paper}, kind=b"scnr")
+
+
+def camera_profile() -> bytes:
+    """RGB to Lab by a table, with no way back."""
+    steps = np.array([0.0, 1.0])
+    r, g, b = np.meshgrid(steps, steps, steps, indexing="ij")
+    mean = (r + g + b) / 3
+    table = lut_tag(3, 2, 100 * mean, 60 * (r - mean), 60 * (mean - b))
+    return profile(b"RGB ", b"Lab ", {b"A2B0": table, b"wtpt": xyz_tag(D50)}, kind=b"scnr")
+
+
+def cmyk_table(darkest: float = 0.0) -> bytes:
+    """Inks to Lab in a table of 5 points a side; full black has lightness `darkest`."""
     side = 5
     steps = np.linspace(0.0, 1.0, side)
     c, m, y, k = np.meshgrid(steps, steps, steps, steps, indexing="ij")
     lightness = 100 * (1 - k) * (1 - 0.45 * c) * (1 - 0.5 * m) * (1 - 0.08 * y)
     a = (1 - k) * (-35 * c + 75 * m - 4 * y)
     b = (1 - k) * (-50 * c - 5 * m + 92 * y)
+    return lut_tag(4, side, darkest + lightness * (1 - darkest / 100), a, b)
+
+
+def lut_tag(
+    channels: int,
+    side: int,
+    lightness: NDArray[np.float64],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+) -> bytes:
+    """A table of ICC's type lut16 from `channels` to Lab."""
     lab = np.stack([lightness / 100 * 65280, (a + 128) * 256, (b + 128) * 256], axis=-1)
     table = np.clip(np.rint(lab), 0, 65535).astype(">u2").tobytes()
     identity = struct.pack(">9i", *(round(v * 65536) for v in np.eye(3).ravel()))
     ramp = np.array([0, 65535], ">u2").tobytes()
-    lut = b"mft2" + bytes(4) + struct.pack(">BBBx", 4, 3, side) + identity
-    lut += struct.pack(">HH", 2, 2) + ramp * 4 + table + ramp * 3
-    return profile(b"CMYK", b"Lab ", {b"A2B0": lut, b"wtpt": xyz_tag(D50)}, kind=b"prtr")
+    lut = b"mft2" + bytes(4) + struct.pack(">BBBx", channels, 3, side) + identity
+    return lut + struct.pack(">HH", 2, 2) + ramp * channels + table + ramp * 3
 
 
 def built_in(space: str) -> Any:
@@ -102,5 +147,8 @@ def profile(
 DISPLAY_P3 = rgb_profile(P3, D65_XY, 2.2)
 ADOBE_RGB = rgb_profile(ADOBE, D65_XY, 563 / 256)
 PROPHOTO = rgb_profile(ROMM, D50_XY, 1.8)
+ROUNDED_SRGB = rounded_srgb()
 GRAY_18 = gray_profile(1.8)
 PRESS = cmyk_profile()
+GREY_PRESS = grey_press()
+CAMERA = camera_profile()

@@ -124,6 +124,23 @@ def test_a_profile_that_means_srgb_changes_no_pixel() -> None:
     assert result.info["icc_profile"] == space
 
 
+def test_srgb_with_a_coarse_curve_changes_no_pixel_either() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    source = Image.fromarray(levels)
+    direct = ImageCms.profileToProfile(
+        source, ImageCms.ImageCmsProfile(io.BytesIO(icc.ROUNDED_SRGB)), icc.built_in("sRGB")
+    )
+    assert not np.array_equal(np.asarray(direct), levels)  # rounding would show
+    picture = images.load(encoded(source, icc_profile=icc.ROUNDED_SRGB))
+    assert np.array_equal(picture.rgb, levels)
+
+
+def test_a_profile_a_little_off_srgb_is_not_taken_for_it() -> None:
+    near = icc.rgb_profile(icc.SRGB, icc.D65_XY, 2.2)
+    picture = images.load(encoded(chart(), icc_profile=near))
+    assert 1 < np.abs(picture.rgb.astype(int) - np.asarray(chart())).max() <= 8
+
+
 def test_no_profile_stays_no_profile() -> None:
     picture = images.load(encoded(chart()))
     result = compose(picture.rgb.astype(np.float32), picture, 0.5)
@@ -148,6 +165,30 @@ def test_cmyk_goes_through_its_profile(format_name: str) -> None:
     result = compose(picture.rgb.astype(np.float32), picture, 0.5)
     assert result.info["icc_profile"] == color_profiles.srgb()  # no press is written for
     assert np.array_equal(np.asarray(result), picture.rgb)
+
+
+def test_paper_is_white_and_the_deepest_black_is_black() -> None:
+    """Relative colorimetric with black point compensation."""
+    inks = Image.new("CMYK", (2, 1), (0, 0, 0, 0))
+    inks.putpixel((1, 0), (0, 0, 0, 255))
+    picture = images.load(encoded(inks, "TIFF", icc_profile=icc.GREY_PRESS))
+    paper, black = picture.rgb[0].astype(int)
+    assert paper.min() >= 254
+    assert black.max() <= 3
+
+
+def test_a_profile_without_a_way_back_is_not_written() -> None:
+    picture = images.load(encoded(chart(), icc_profile=icc.CAMERA))
+    assert not np.array_equal(picture.rgb, np.asarray(chart()))
+    result = compose(picture.rgb.astype(np.float32), picture, 0.5)
+    assert result.info["icc_profile"] == color_profiles.srgb()
+    assert np.array_equal(np.asarray(result), picture.rgb)
+
+
+def test_a_profile_may_be_large_but_not_huge() -> None:
+    large = icc.DISPLAY_P3 + bytes(color_profiles.MAX_BYTES - len(icc.DISPLAY_P3))
+    assert color_profiles.suits(large, "RGB")
+    assert not color_profiles.suits(large + b"\0", "RGB")
 
 
 def test_cmyk_written_as_rgb_is_converted_by_its_profile() -> None:
