@@ -73,7 +73,7 @@ def cmyk_profile() -> bytes:
 
 def grey_press() -> bytes:
     """Ink on yellowish paper, scanned; its black is dark grey."""
-    tags = {b"A2B0": cmyk_table(darkest=12.0)}
+    tags = {b"A2B0": cmyk_table(), b"A2B1": cmyk_table(darkest=12.0)}
     paper = xyz_tag(D50 * [0.95, 0.95, 0.7])
     return profile(b"CMYK", b"Lab ", {**tags, b"wtpt": paper}, kind=b"scnr")
 
