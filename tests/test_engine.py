@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from partway import engine as engine_module
+from partway import outline
 from partway.denoiser import Array, Condition
 from partway.engine import Engine
 from partway.errors import Cancelled, ModelError, NonFinite, PartwayError, UnknownName
@@ -57,7 +58,7 @@ def test_strength_0_is_the_source_and_loads_nothing(
         raise AssertionError("a model was chosen or loaded")
 
     monkeypatch.setattr(engine_module, "load_family", refuse)
-    monkeypatch.setattr(engine_module, "choose_model", refuse)
+    monkeypatch.setattr(outline, "choose_model", refuse)
     source = icon.convert(mode)
     result = Engine().run(request(source, strength=0.0, model=None))
     assert result.image.mode == mode

@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"metadata"},
     {"result"},
     {"edits", "choosing"},
-    {"run"},
+    {"run", "outline", "outcome"},
     {"engine"},
     {"advice", "settings", "executors"},
     {"api"},

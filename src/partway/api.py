@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from partway.choosing import choose_model
 from partway.edits.sweep import sweep_requests
 from partway.edits.target import check_keep, find
-from partway.engine import Engine, calibration_of
+from partway.engine import Engine
 from partway.errors import InvalidRequest, PartwayError, UnknownName
 from partway.fields import number
 from partway.images import ImageLike, load, read_bytes
 from partway.metadata import read_metadata
 from partway.metadata.replay import is_same, record_of, replay_of
+from partway.outline import calibration_of
 from partway.request import EditRequest
 from partway.result import EditResult, Names
 from partway.samplers.names import resolve_sampler

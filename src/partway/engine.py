@@ -13,32 +13,29 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
-from partway.calibration import Curve, paired
-from partway.choosing import choose_model
 from partway.denoiser import Condition
 from partway.edits import img2img, pyramid
 from partway.edits.img2img import Encoded
-from partway.errors import Cancelled, PartwayError, Uncalibrated
+from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, load_family
 from partway.families.exemplar import Manner, encode_references
-from partway.fidelity import kept
 from partway.geometry import Canvas
 from partway.guidance import Guidance
 from partway.images import Picture
-from partway.plan import Plan, plan_edit
+from partway.outcome import enlarged, finished, untouched
+from partway.outline import evaluations_of, outline
+from partway.plan import Plan
 from partway.request import EditRequest
 from partway.result import EditResult
 from partway.run import Mode, Run, Task
-from partway.samplers import get_sampler
-from partway.spacings import get_spacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,78 +44,8 @@ if TYPE_CHECKING:
 
 Listener: TypeAlias = Callable[[Event], None]
 
-ENLARGED = 4  # times a result is scaled up before that is worth a note
 CACHE_BYTES = 512 * 2**20  # prompts, sources and their encodings remembered
 MANNER_BYTES = 50 * 2**20  # about what the patches of a style picture take at one scale
-
-
-def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve | None]:
-    """Gain and curve that a request's dial reads: its own, else the model's.
-
-    Uncalibrated where the dial reads a curve and there is none.
-    """
-    gain = profile.gain if request.gain is None else request.gain
-    curve = profile.curve if request.curve is None else Curve(paired(request.curve))
-    if request.dial == "perceptual" and curve is None:
-        raise Uncalibrated(profile.name)
-    return gain, curve
-
-
-def plan_request(request: EditRequest, profile: Profile) -> Plan:
-    """The plan of a request on a model; the model's own step count where none was asked."""
-    full_steps = request.full_steps
-    if request.steps is None and full_steps is None:
-        full_steps = profile.default_steps
-    gain, curve = calibration_of(request, profile)
-    return plan_edit(
-        request.effective_strength,
-        profile.schedule,
-        dial=request.dial,
-        gain=gain,
-        curve=curve,
-        steps=request.steps,
-        full_steps=full_steps,
-        spacing=request.spacing,
-    )
-
-
-def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
-    """Network calls a request takes."""
-    if not plan.levels:
-        return 0
-    if profile.conditioning == "references":
-        return pyramid.evaluations(request, plan)
-    return get_sampler(request.sampler).evaluations(plan.intervals)
-
-
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """What a request comes to, known before any network is loaded.
-
-    profile      of the model it runs on; None where nothing has to run
-    evaluations  network calls it takes
-    """
-
-    profile: Profile | None
-    plan: Plan
-    evaluations: int
-
-
-def outline(request: EditRequest, picture: Picture | None) -> Outline:
-    """Choose the model and plan the edit; refuses what can be refused before loading.
-
-    picture  the decoded source; at strength 0 it is the result and no model is chosen
-    """
-    get_sampler(request.sampler)
-    get_spacing(request.spacing)
-    if picture is not None and request.effective_strength == 0.0:
-        steps = request.full_steps if request.steps is None else None
-        return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
-    profile = choose_model(request.model, picture, with_references=bool(request.references))
-    if profile.conditioning == "references":
-        pyramid.check(request)
-    plan = plan_request(request, profile)
-    return Outline(profile, plan, evaluations_of(request, profile, plan))
 
 
 class Engine:
@@ -202,7 +129,7 @@ class Engine:
         whole = outline(request, picture)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
         if profile is None:
-            return _untouched(request, picture, plan, mode, began)
+            return untouched(request, picture, plan, mode, began)
         if profile.conditioning == "references":
             return self._prepare_pyramid(mode, index, request, picture, profile, plan, began)
         scale = request.guidance_scale
@@ -224,8 +151,8 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image, drawn = img2img.finish(family, latents, place, plan, picture, source)
-            result = _result(image, drawn, request, plan, job, picture, family, mode, began)
-            return replace(result, warnings=(*result.warnings, *_enlarged(profile, place)))
+            result = finished(image, drawn, request, plan, job, picture, family, mode, began)
+            return replace(result, warnings=(*result.warnings, *enlarged(profile, place)))
 
         def preview(estimate: Array) -> Image:
             with self._lock:
@@ -260,7 +187,7 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image = pyramid.finish(request, plan, family, latents, place, picture, source)
-            return _result(image, image, request, plan, job, picture, family, mode, began)
+            return finished(image, image, request, plan, job, picture, family, mode, began)
 
         def preview(estimate: Array) -> Image:
             with self._lock:
@@ -323,76 +250,3 @@ class Engine:
 def _identity(profile: Profile) -> tuple[str, str, str]:
     """What tells one checkpoint from another."""
     return (profile.family, profile.name, str(profile.folder))
-
-
-def _enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
-    """A note where the result is much larger than what the model draws."""
-    factor = max(place.source) / max(place.fitted)
-    if factor < ENLARGED:
-        return ()
-    side = profile.native_size
-    return (f"{profile.name} draws at {side} pixels: this result is enlarged {factor:.0f} times",)
-
-
-def _result(
-    image: Image,
-    drawn: Image,
-    request: EditRequest,
-    plan: Plan,
-    job: Job,
-    picture: Picture | None,
-    family: Family,
-    mode: Mode,
-    began: float,
-) -> EditResult:
-    """A finished picture with how it came about; what was kept is read off `drawn`."""
-    return EditResult(
-        image=image,
-        request=request,
-        plan=plan,
-        evaluations=job.evaluations,
-        kept=None if picture is None else kept(picture.rgb, images.rgb_of(drawn)),
-        seconds=time.perf_counter() - began,
-        model=family.profile.name,
-        precision=family.precision,
-        mode=mode,
-        warnings=(*_warnings(request, picture), *_shallower(picture)),
-        carried=images.NOTHING if picture is None else picture.carried,
-    )
-
-
-def _shallower(picture: Picture | None) -> tuple[str, ...]:
-    """A note where the source has finer shades than its results."""
-    if picture is None or not picture.deep:
-        return ()
-    return ("the source has more than 8 bits per channel: results above strength 0 have 8",)
-
-
-def _untouched(
-    request: EditRequest, picture: Picture | None, plan: Plan, mode: Mode, began: float
-) -> EditResult:
-    """The source as the result of strength 0."""
-    if picture is None:
-        raise AssertionError("without a source strength is 1")
-    return EditResult(
-        image=picture.image.copy(),  # the cached source is never handed out
-        request=request,
-        plan=plan,
-        evaluations=0,
-        kept=kept(picture.rgb, picture.rgb),
-        seconds=time.perf_counter() - began,
-        model=None,
-        precision="none",
-        mode=mode,
-        warnings=_warnings(request, picture),
-        carried=picture.carried,
-    )
-
-
-def _warnings(request: EditRequest, picture: Picture | None) -> tuple[str, ...]:
-    """Notes that belong to the result itself, whatever the interface."""
-    if picture is None:
-        if request.strength is None:
-            return ()
-        return ("no source: strength has no effect, this is text-to-image",)
-    return picture.notes

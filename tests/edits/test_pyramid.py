@@ -15,11 +15,12 @@ from partway import batcher
 from partway.choosing import choose_model
 from partway.denoiser import Array, Row, Rows
 from partway.edits import pyramid
-from partway.engine import Engine, plan_request
+from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnreadableImage
 from partway.events import Done, Preview, Started, Step
 from partway.families import load_family, profile_of
 from partway.images import read_bytes
+from partway.outline import plan_request
 from partway.request import EditRequest
 from partway.samplers import SAMPLERS
 from partway.schedule import Level

@@ -13,7 +13,6 @@ import click
 from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
 from partway.edits.target import check_keep, find
-from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import Profile
 from partway.fidelity import percent
@@ -34,6 +33,7 @@ from partway.interfaces.cli.inputs import (
 from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
+from partway.outline import evaluations_of, plan_request
 from partway.plan import Plan
 from partway.request import EditRequest
 from partway.settings import calibrated, calibration_for

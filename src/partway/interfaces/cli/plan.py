@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from partway.engine import evaluations_of, plan_request
 from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.cli import options
 from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import configured_model, strength_of
 from partway.interfaces.cli.report import Reporter, emit
 from partway.interfaces.facts import CLEAN, plan_facts
+from partway.outline import evaluations_of, plan_request
 from partway.plan import describe
 from partway.request import EditRequest
 from partway.settings import calibrated, calibration_for

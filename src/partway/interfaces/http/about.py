@@ -14,7 +14,6 @@ from partway import images
 from partway.api import DEFAULT_SWEEP
 from partway.choosing import choose_model
 from partway.domain import domain_of
-from partway.engine import evaluations_of, plan_request
 from partway.errors import InvalidRequest, ModelUnsuitable
 from partway.examples import EXAMPLES, PHOTOGRAPH
 from partway.interfaces.facts import details, made_facts, plan_facts
@@ -24,6 +23,7 @@ from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import EditFields, parse_json, pictures_of, read_body
 from partway.metadata import read_metadata
+from partway.outline import evaluations_of, plan_request
 from partway.plan import describe
 from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
 from partway.samplers import SAMPLERS

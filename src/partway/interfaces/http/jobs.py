@@ -21,8 +21,8 @@ from partway.interfaces.http.errors import NotFound, facts_of
 from partway.interfaces.http.results import data_url, encode_result
 
 if TYPE_CHECKING:
-    from partway.engine import Outline
     from partway.executors import Submission
+    from partway.outline import Outline
     from partway.request import EditRequest
     from partway.result import EditResult
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from partway import images
 from partway.advice import advise, vocabulary_of
-from partway.engine import outline
 from partway.errors import UnknownName
 from partway.executors import Executor
 from partway.families import DEFAULT_MODEL, EMBEDDED, Profile, profile_of
@@ -23,6 +22,7 @@ from partway.interfaces.http.errors import Conflict
 from partway.interfaces.http.fitting import check_size
 from partway.interfaces.http.jobs import Checked, Job, Jobs
 from partway.interfaces.http.results import check_format
+from partway.outline import outline
 from partway.settings import load_settings
 
 if TYPE_CHECKING:

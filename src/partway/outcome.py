@@ -1,0 +1,96 @@
+"""Finished pictures as results: measured, with how they came about and notes for who asked."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from partway import images
+from partway.fidelity import kept
+from partway.result import EditResult
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from partway.batcher import Job
+    from partway.families import Family, Profile
+    from partway.geometry import Canvas
+    from partway.images import Picture
+    from partway.plan import Plan
+    from partway.request import EditRequest
+    from partway.run import Mode
+
+ENLARGED = 4  # times a result is scaled up before that is worth a note
+
+
+def enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
+    """A note where the result is much larger than what the model draws."""
+    factor = max(place.source) / max(place.fitted)
+    if factor < ENLARGED:
+        return ()
+    side = profile.native_size
+    return (f"{profile.name} draws at {side} pixels: this result is enlarged {factor:.0f} times",)
+
+
+def finished(
+    image: Image,
+    drawn: Image,
+    request: EditRequest,
+    plan: Plan,
+    job: Job,
+    picture: Picture | None,
+    family: Family,
+    mode: Mode,
+    began: float,
+) -> EditResult:
+    """A finished picture with how it came about; what was kept is read off `drawn`."""
+    return EditResult(
+        image=image,
+        request=request,
+        plan=plan,
+        evaluations=job.evaluations,
+        kept=None if picture is None else kept(picture.rgb, images.rgb_of(drawn)),
+        seconds=time.perf_counter() - began,
+        model=family.profile.name,
+        precision=family.precision,
+        mode=mode,
+        warnings=(*_warnings(request, picture), *_shallower(picture)),
+        carried=images.NOTHING if picture is None else picture.carried,
+    )
+
+
+def _shallower(picture: Picture | None) -> tuple[str, ...]:
+    """A note where the source has finer shades than its results."""
+    if picture is None or not picture.deep:
+        return ()
+    return ("the source has more than 8 bits per channel: results above strength 0 have 8",)
+
+
+def untouched(
+    request: EditRequest, picture: Picture | None, plan: Plan, mode: Mode, began: float
+) -> EditResult:
+    """The source as the result of strength 0."""
+    if picture is None:
+        raise AssertionError("without a source strength is 1")
+    return EditResult(
+        image=picture.image.copy(),  # the cached source is never handed out
+        request=request,
+        plan=plan,
+        evaluations=0,
+        kept=kept(picture.rgb, picture.rgb),
+        seconds=time.perf_counter() - began,
+        model=None,
+        precision="none",
+        mode=mode,
+        warnings=_warnings(request, picture),
+        carried=picture.carried,
+    )
+
+
+def _warnings(request: EditRequest, picture: Picture | None) -> tuple[str, ...]:
+    """Notes that belong to the result itself, whatever the interface."""
+    if picture is None:
+        if request.strength is None:
+            return ()
+        return ("no source: strength has no effect, this is text-to-image",)
+    return picture.notes
