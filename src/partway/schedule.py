@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from partway.errors import InvalidRequest, UnknownName
@@ -80,7 +80,7 @@ class Schedule:
     path: PathName = "flow"
     lowest: float = 0.0
     top: float = 1.0
-    table: tuple[float, ...] = ()
+    table: tuple[float, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.path not in {"vp", "flow"}:

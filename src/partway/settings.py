@@ -153,7 +153,8 @@ def networks_of(folder: Path | None) -> str:
     covers the config too, which a calibration may rewrite without being about other networks.
     """
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")) if folder is not None else ():
+    files = () if folder is None else (folder,) if folder.is_file() else sorted(folder.rglob("*"))
+    for file in files:
         if file.suffix not in WEIGHTS:
             continue
         size = file.stat().st_size

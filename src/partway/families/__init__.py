@@ -5,6 +5,9 @@ A family module has two functions, and imports its runtime only in the second:
     profile(name, folder) -> Profile           what can be known without loading a network
     load(profile, precision) -> Family         networks, ready to run
 
+A family whose checkpoints come from elsewhere, in PIPELINES, has `profile(checkpoint)` instead: see
+partway.checkpoints, which finds and recognises them.
+
 All families pass the same contract tests (tests/families/test_contract.py). Third parties add
 theirs through the entry-point group "partway.families".
 """
@@ -21,15 +24,36 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from partway.calibration import Curve
+from partway.checkpoints import Checkpoint, locate
 from partway.denoiser import Array, Condition
-from partway.errors import InvalidRequest, ModelError, UnknownName
+from partway.errors import InvalidRequest, ModelError, PartwayError, UnknownName
 from partway.schedule import Level, Schedule
 
 FAMILIES = {
     "analytic": "partway.families.analytic",
     "exemplar": "partway.families.exemplar",
     "onnx": "partway.families.onnx",
+    "stable_diffusion": "partway.families.stable_diffusion",
 }
+# Class of a diffusers pipeline → the family that runs its components.
+PIPELINES = {
+    "StableDiffusionPipeline": "stable_diffusion",
+    "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "LatentConsistencyModelPipeline": "stable_diffusion",
+    "LatentConsistencyModelImg2ImgPipeline": "stable_diffusion",
+}
+# Pipelines that read the picture as they read the prompt: they start from pure noise, always.
+WITHOUT_START = (
+    "Flux2KleinPipeline",
+    "Flux2Pipeline",
+    "FluxKontextPipeline",
+    "OmniGenPipeline",
+    "QwenImageEditPipeline",
+    "QwenImageEditPlusPipeline",
+    "QwenImageLayeredPipeline",
+    "StableDiffusionInstructPix2PixPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
+)
 
 CHECKPOINTS = Path(__file__).parent.parent / "models"
 EMBEDDED = {"pocket": CHECKPOINTS / "pocket"}
@@ -48,6 +72,8 @@ class Profile:
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
     conditioning  what it follows: "prompt", or "references", pictures instead of words
+    folder        where its files are, or the one file; None without weights
+    checkpoint    of somebody else's, where it was found
     """
 
     name: str
@@ -65,6 +91,7 @@ class Profile:
     styles: tuple[str, ...] = ()
     conditioning: str = "prompt"
     config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
 
 
 class Family(Protocol):
@@ -114,20 +141,63 @@ def _module(family: str) -> ModuleType:
 
 
 def profile_of(model: str) -> Profile:
-    """The profile of a model without weights, an embedded checkpoint, or a folder's config.json."""
+    """The profile of a model: a family without weights, an embedded one, a folder, file or hub id.
+
+    Of a hub id the configs are fetched, a few hundred kilobytes. Raises UnknownName for what names
+    nothing, ModelError for what is there and cannot be run.
+    """
     if model in WITHOUT_WEIGHTS:
         return _module(model).profile(model, None)
     folder = EMBEDDED.get(model, Path(model))
-    config_file = folder / "config.json"
-    if not config_file.is_file():
-        if folder.is_dir():
-            raise ModelError(f"{folder} has no config.json: not a checkpoint that can be run")
-        raise UnknownName("model", model, (*WITHOUT_WEIGHTS, *EMBEDDED, "FOLDER"))
+    if (folder / "config.json").is_file():
+        return _of_config(model if model in EMBEDDED else folder.name, folder)
+    checkpoint = locate(model)
+    if checkpoint is not None:
+        return _of_checkpoint(checkpoint)
+    if folder.is_dir():
+        raise ModelError(
+            f"{folder} has neither config.json nor model_index.json: not a checkpoint that can be "
+            "run"
+        )
+    names = (*WITHOUT_WEIGHTS, *EMBEDDED, "FOLDER", "FILE.safetensors", "OWNER/NAME")
+    raise UnknownName("model", model, names)
+
+
+def _of_config(name: str, folder: Path) -> Profile:
+    """Of a folder whose config.json names its family."""
+    file = folder / "config.json"
     try:
-        family = json.loads(config_file.read_text("utf-8")).get("family", "onnx")
-        return _module(family).profile(model if model in EMBEDDED else folder.name, folder)
+        family = json.loads(file.read_text("utf-8")).get("family", "onnx")
+        return _module(family).profile(name, folder)
     except (ValueError, KeyError, TypeError, AttributeError, InvalidRequest) as error:
-        raise ModelError(f"{config_file} cannot be understood: {error!r}") from error
+        raise ModelError(f"{file} cannot be understood: {error!r}") from error
+
+
+def _of_checkpoint(checkpoint: Checkpoint) -> Profile:
+    """Of a checkpoint in diffusers' layout or in one file."""
+    if checkpoint.pipeline in WITHOUT_START or _reads_picture(checkpoint):
+        raise ModelError(
+            f"{checkpoint.name} ({checkpoint.pipeline}) reads the picture as it reads the prompt "
+            "and starts from pure noise: there is no noise level to start an edit at, so strength "
+            "would mean nothing. Partway runs models that start from the picture"
+        )
+    if checkpoint.pipeline not in PIPELINES:
+        known = ", ".join(sorted(PIPELINES))
+        raise ModelError(f"{checkpoint.name} is a {checkpoint.pipeline}; Partway runs {known}")
+    family = PIPELINES[checkpoint.pipeline]
+    try:
+        return _module(family).profile(checkpoint)
+    except PartwayError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{checkpoint.place} cannot be understood: {error!r}") from error
+
+
+def _reads_picture(checkpoint: Checkpoint) -> bool:
+    """Whether a UNet takes a second picture beside the noisy one (InstructPix2Pix)."""
+    channels = checkpoint.configs.get("unet", {}).get("in_channels")
+    latent: int | None = checkpoint.configs.get("vae", {}).get("latent_channels")
+    return latent is not None and channels == 2 * latent
 
 
 def load_family(profile: Profile, precision: str = "auto") -> Family:

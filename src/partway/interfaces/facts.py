@@ -97,6 +97,7 @@ def details(profile: Profile) -> dict[str, Any]:
     facts["words"] = None if vocabulary is None else len(vocabulary.words)
     facts["subjects"] = _subjects(profile.folder)
     facts["folder"] = None if profile.folder is None else str(profile.folder)
+    facts["revision"] = _said(profile, "revision")
     facts["licences"] = _licences(profile.folder)
     return facts
 
@@ -112,10 +113,17 @@ def _draws(profile: Profile) -> str:
     return ARTWORK if profile.artwork_only else OPEN
 
 
+def _said(profile: Profile, fact: str) -> str | None:
+    """What a checkpoint of somebody else's says of itself, or its hub of it."""
+    return None if profile.checkpoint is None else profile.checkpoint.facts.get(fact)
+
+
 def _bytes(folder: Path | None) -> int:
     """Size of a checkpoint's files."""
     if folder is None:
         return 0
+    if folder.is_file():
+        return folder.stat().st_size
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
@@ -129,7 +137,7 @@ def _subjects(folder: Path | None) -> list[str]:
 
 def _licences(folder: Path | None) -> list[str]:
     """Files of the folder that name licences and sources."""
-    if folder is None:
+    if folder is None or not folder.is_dir():
         return []
     kinds = ("LICENSE", "LICENCE", "NOTICE", "README")
     return sorted(file.name for file in folder.iterdir() if file.name.upper().startswith(kinds))

@@ -74,6 +74,7 @@ def _print_details(facts: dict[str, Any]) -> None:
         "gain": f"{facts['gain']:g} on the dial's noise-to-signal ratio",
         "size": f"{facts['bytes'] / 1e6:.0f} MB" if facts["bytes"] else "no weights",
         "folder": facts["folder"] or "",
+        "revision": facts["revision"] or "",
         "licences": notice if facts["folder"] else "",
     }
     click.echo(facts["name"])

@@ -190,9 +190,9 @@ def dial_options(function: F) -> F:
             click.option(
                 "-m",
                 "--model",
-                metavar="NAME|FOLDER",
-                help="Checkpoint to run; see `partway models`. [default: from the settings, "
-                "else by what the source is]",
+                metavar="MODEL",
+                help="Checkpoint to run: a name of `partway models`, a folder, a .safetensors or "
+                "OWNER/NAME on the hub. [default: from the settings, else by what the source is]",
             ),
         ),
     )

@@ -44,7 +44,7 @@ class Naming:
             "stem": self.stem,
             "strength": strength,
             "seed": self.seed,
-            "model": self.model,
+            "model": self.model.replace("/", "-"),  # of a hub id
             "n": n,
         }
 

@@ -1,0 +1,86 @@
+"""Pictures to latents and back, by a checkpoint's autoencoder, always in fp32.
+
+    latents = (z - shift) * scale,  z = encode(picture)        as the denoising network expects them
+
+An autoencoder's answer is a distribution: its mode is taken, which never differs, unless a draw of
+noise is given, as diffusers does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partway.checkpoints.device import library
+
+if TYPE_CHECKING:
+    from partway.denoiser import Array
+
+TILED_FROM = 1536 * 1536  # pixels: beyond, the autoencoder works tile by tile to bound memory
+
+
+class Autoencoder:
+    """A loaded autoencoder (diffusers' AutoencoderKL and its kin)."""
+
+    def __init__(self, vae: Any) -> None:
+        self._vae = vae
+        self._scale = float(vae.config.get("scaling_factor") or 1.0)
+        self._shift = float(vae.config.get("shift_factor") or 0.0)
+
+    def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
+        """(3, H, W) in [-1, 1] → latents (C, h, w).
+
+        draw  unit Gaussian noise of the latents' shape, for a sample instead of the mode
+        """
+        torch = library("torch")
+        self._tile(image.shape[1] * image.shape[2])
+        with torch.inference_mode():
+            found = self._vae.encode(self._input(image)).latent_dist
+            z = found.mode()
+            if draw is not None:
+                z = found.mean + found.std * self._input(draw())
+            return to_array((z - self._shift) * self._scale)[0]
+
+    def decode(self, latents: Array) -> Array:
+        """Latents (C, h, w) → (3, H, W)."""
+        torch = library("torch")
+        self._tile(latents.shape[1] * latents.shape[2] * factor_of(self._vae.config) ** 2)
+        with torch.inference_mode():
+            z = self._input(latents) / self._scale + self._shift
+            return to_array(self._vae.decode(z, return_dict=False)[0])[0]
+
+    def _input(self, values: Array) -> Any:
+        """A batch of one on the autoencoder's device."""
+        return to_tensor(values[None], self._vae)
+
+    def _tile(self, pixels: int) -> None:
+        """Work in tiles where a picture is large."""
+        if pixels > TILED_FROM:
+            self._vae.enable_tiling()
+        else:
+            self._vae.disable_tiling()
+
+
+def factor_of(config: Any) -> int:
+    """Pixels per latent position along a side, from an autoencoder's config."""
+    return 2 ** (len(config["block_out_channels"]) - 1)
+
+
+def to_tensor(values: Array, network: Any, dtype: Any = None) -> Any:
+    """An array where a network runs, in its precision unless another is named."""
+    torch = library("torch")
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.to(device=_device_of(network), dtype=dtype or network.dtype)
+
+
+def to_array(tensor: Any) -> Array:
+    """A tensor as float32 in NumPy's memory."""
+    return tensor.detach().float().cpu().numpy()
+
+
+def _device_of(network: Any) -> Any:
+    """Where a network computes; with offloading its weights are elsewhere until it does."""
+    hook = getattr(network, "_hf_hook", None)
+    return getattr(hook, "execution_device", None) or network.device

@@ -1,0 +1,143 @@
+"""A checkpoint's components, loaded by diffusers and put where they run.
+
+A diffusers pipeline is used as a bag of components: tokenizers, text encoders, autoencoder and
+denoising network. Its own loop, scheduler and strength are never called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from partway.checkpoints import hub, layout, single_file
+from partway.checkpoints.device import best_device, dtype_of, fits, library, resolve_precision
+from partway.errors import ModelError, PartwayError
+
+if TYPE_CHECKING:
+    from partway.checkpoints import Checkpoint
+
+DENOISERS = ("unet", "transformer")
+# Text encoders of billions of weights run in the denoiser's precision, small ones in fp32.
+LARGE_ENCODERS = ("T5EncoderModel", "Qwen2_5_VLForConditionalGeneration", "Qwen3ForCausalLM")
+
+
+def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
+    """The components of a checkpoint, and the precision of its denoising network.
+
+    ModelError where it cannot be loaded.
+    """
+    device = best_device()
+    resolved = resolve_precision(precision, device)
+    read = _from_file if checkpoint.place.is_file() else _from_folder
+    with _quiet():
+        diffusers = library("diffusers")
+        try:
+            pipe = read(diffusers, checkpoint, resolved)
+        except PartwayError:
+            raise
+        except Exception as error:
+            raise ModelError(f"{checkpoint.name} cannot be loaded: {error}") from error
+        settle(pipe, device)
+    return pipe, resolved
+
+
+def _from_folder(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
+    """A folder in diffusers' layout; of a hub id, its weights are fetched first."""
+    folder = checkpoint.place
+    networks = layout.networks(folder)
+    precisions = {name: _precision(name, kind, precision) for name, kind in networks.items()}
+    if "repository" in checkpoint.facts:
+        repository, revision = checkpoint.facts["repository"], checkpoint.facts["revision"]
+        folder = hub.weights(repository, revision, list(networks))
+    return _class(diffusers, checkpoint.pipeline).from_pretrained(
+        str(folder),
+        variant=layout.variant_of(folder),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        dtype={name: dtype_of(each) for name, each in precisions.items()},
+        **_unused(diffusers, checkpoint.pipeline),
+    )
+
+
+def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
+    """A single .safetensors, with configs and tokenizers from beside it or from the hub."""
+    file = checkpoint.place
+    configs = single_file.configs_beside(file)
+    if configs is None:
+        configs, _ = hub.configs(single_file.recognise(file)[0].repository, None)
+    pipe = _class(diffusers, checkpoint.pipeline).from_single_file(
+        str(file),
+        config=str(configs),
+        local_files_only=True,
+        dtype=dtype_of("fp32"),
+        **_unused(diffusers, checkpoint.pipeline),
+    )
+    for name, network in _networks(pipe).items():
+        network.to(dtype=dtype_of(_precision(name, type(network).__name__, precision)))
+    return pipe
+
+
+def _class(diffusers: Any, name: str) -> Any:
+    """A pipeline class; ModelError where this diffusers has none of that name."""
+    try:
+        return getattr(diffusers, name)
+    except AttributeError as error:
+        version = diffusers.__version__
+        raise ModelError(f"diffusers {version} has no {name}: pip install -U diffusers") from error
+
+
+def _precision(component: str, kind: str, precision: str) -> str:
+    """Of a component: the denoiser's as asked, the small networks around it in fp32."""
+    return precision if component in DENOISERS or kind in LARGE_ENCODERS else "fp32"
+
+
+def settle(pipe: Any, device: str) -> None:
+    """Put components on their device; where they do not fit together, one at a time."""
+    for name in DENOISERS:
+        network = getattr(pipe, name, None)
+        if network is not None:
+            network.to(memory_format=library("torch").channels_last)
+    pipe.set_progress_bar_config(disable=True)
+    if fits(device, size_of(pipe)):
+        pipe.to(device)
+    else:
+        pipe.enable_model_cpu_offload(device=device)
+
+
+def size_of(pipe: Any) -> int:
+    """Bytes of all weights."""
+    weights = [weight for part in _networks(pipe).values() for weight in part.parameters()]
+    return sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def _networks(pipe: Any) -> dict[str, Any]:
+    """Components that have weights."""
+    return {name: part for name, part in pipe.components.items() if hasattr(part, "parameters")}
+
+
+def _unused(diffusers: Any, pipeline: str) -> dict[str, Any]:
+    """Arguments that leave out what no edit needs, of those a pipeline has."""
+    accepted = signature(_class(diffusers, pipeline).__init__).parameters
+    left_out: dict[str, Any] = {name: None for name in layout.UNUSED if name in accepted}
+    if "requires_safety_checker" in accepted:
+        left_out["requires_safety_checker"] = False
+    return left_out
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Libraries keep their advice and bars to themselves while they load; errors are ours."""
+    kept = [library(name).utils.logging for name in ("transformers", "diffusers")]
+    levels = [logging.get_verbosity() for logging in kept]
+    for logging in kept:
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for logging, level in zip(kept, levels, strict=True):
+            logging.set_verbosity(level)
+            logging.enable_progress_bar()

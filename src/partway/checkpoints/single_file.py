@@ -1,0 +1,150 @@
+"""Single .safetensors files, as model sites publish them: their kind from the names of tensors.
+
+    8 bytes length · JSON header {"tensor": {"dtype", "shape", "data_offsets"}, "__metadata__": …}
+
+Only the header is read here. What the file does not hold, tokenizers and configs, comes from a
+folder in diffusers' layout of the same name beside it (model.safetensors, model/), else from the
+hub, where each kind has a repository.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from partway.checkpoints.layout import INDEX, Configs
+from partway.errors import ModelError
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+
+MAX_HEADER = 100 * 2**20  # bytes; the format's own limit
+UNET = "model.diffusion_model."
+FIRST_CONV = UNET + "input_blocks.0.0.weight"
+CROSS_ATTENTION = UNET + "input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight"
+SECOND_ENCODER = "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias"
+VP = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+DECLARED = {"v": "v_prediction", "epsilon": "epsilon"}  # modelspec → diffusers
+LORA_PARTS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".alpha", ".hada_w1_")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of single file.
+
+    pipeline    diffusers' class
+    repository  on the hub, with the configs and tokenizers that belong to it
+    configs     of what edits need to know before those are there
+    """
+
+    pipeline: str
+    repository: str
+    configs: Configs
+
+
+def _discrete(channels: int, size: int, prediction: str = "epsilon") -> Configs:
+    """Configs of a network on the discrete variance-preserving table."""
+    return {
+        "unet": {"in_channels": channels, "sample_size": size},
+        "vae": {"block_out_channels": [128, 256, 512, 512], "latent_channels": 4},
+        "scheduler": {"num_train_timesteps": 1000, "prediction_type": prediction, **VP},
+    }
+
+
+SD1 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SD1_INPAINTING = "stable-diffusion-v1-5/stable-diffusion-inpainting"
+SD2 = "stabilityai/stable-diffusion-2-1"
+SD2_INPAINTING = "stabilityai/stable-diffusion-2-inpainting"
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+SDXL_INPAINTING = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
+
+KINDS = {
+    "sd1": Kind("StableDiffusionPipeline", SD1, _discrete(4, 64)),
+    "sd1-inpainting": Kind("StableDiffusionInpaintPipeline", SD1_INPAINTING, _discrete(9, 64)),
+    "sd2": Kind("StableDiffusionPipeline", SD2, _discrete(4, 96, "v_prediction")),
+    "sd2-inpainting": Kind("StableDiffusionInpaintPipeline", SD2_INPAINTING, _discrete(9, 64)),
+    "sdxl": Kind("StableDiffusionXLPipeline", SDXL, _discrete(4, 128)),
+    "sdxl-inpainting": Kind("StableDiffusionXLInpaintPipeline", SDXL_INPAINTING, _discrete(9, 128)),
+}
+
+
+def recognise(file: Path) -> tuple[Kind, dict[str, Any]]:
+    """The kind of a file, and what its header says.
+
+    "kind"; "resolution" in pixels; and, as a scheduler's config has them, "prediction_type" and
+    "rescale_betas_zero_snr". Left out is what it does not say.
+
+    ModelError says what a file is that is no checkpoint of a known kind.
+    """
+    shapes, metadata = header(file)
+    name = kind_of(shapes)
+    if name is None:
+        raise ModelError(f"{file.name} is not a checkpoint Partway knows: {_else(shapes)}")
+    facts: dict[str, Any] = {"kind": name}
+    declared = "v" if "v_pred" in shapes else metadata.get("modelspec.prediction_type", "")
+    if declared in DECLARED:
+        facts["prediction_type"] = DECLARED[declared]
+    if "ztsnr" in shapes:
+        facts["rescale_betas_zero_snr"] = True
+    side = metadata.get("modelspec.resolution", "").lower().split("x")[0]
+    if side.isdecimal():
+        facts["resolution"] = int(side)
+    return KINDS[name], facts
+
+
+def kind_of(shapes: Shapes) -> str | None:
+    """A name in KINDS; None for anything else."""
+    first = shapes.get(FIRST_CONV)
+    if first is None or len(first) != 4:
+        return None
+    suffix = {4: "", 9: "-inpainting"}.get(first[1])
+    if suffix is None:
+        return None
+    if SECOND_ENCODER in shapes:
+        return f"sdxl{suffix}"
+    width = shapes.get(CROSS_ATTENTION, (0, 0))[-1]
+    base = {768: "sd1", 1024: "sd2"}.get(width)
+    return None if base is None else f"{base}{suffix}"
+
+
+def _else(shapes: Shapes) -> str:
+    """What a file is instead, in words."""
+    if any(part in name for name in shapes for part in LORA_PARTS):
+        return "it is a LoRA; give it with --lora beside a checkpoint"
+    if FIRST_CONV in shapes and shapes[FIRST_CONV][1:2] == (8,):
+        return "it edits by instruction (8 input channels) and has no noise level to start from"
+    if any(name.startswith("control_model.") for name in shapes):
+        return "it is a ControlNet"
+    if FIRST_CONV not in shapes and any(name.startswith("decoder.") for name in shapes):
+        return "it is an autoencoder alone"
+    return "the names of its tensors belong to no kind in `partway models`"
+
+
+def header(file: Path) -> tuple[Shapes, Mapping[str, str]]:
+    """Shapes by tensor name, and the free metadata; ModelError where it is no safetensors file."""
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 2 <= length <= min(MAX_HEADER, file.stat().st_size):
+                raise ModelError(f"{file.name} is no safetensors file, or is cut off")
+            value: object = json.loads(stream.read(length))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file.name} cannot be read as safetensors: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{file.name} is no safetensors file")
+    entries = cast("dict[str, Any]", value)
+    free = entries.pop("__metadata__", {})
+    metadata = {str(k): str(v) for k, v in free.items()} if isinstance(free, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    try:
+        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in entries.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{file.name} is no safetensors file: {error!r}") from error
+    return shapes, metadata
+
+
+def configs_beside(file: Path) -> Path | None:
+    """The folder of the same name beside a file, if it holds configs in diffusers' layout."""
+    folder = file.with_suffix("")
+    return folder if (folder / INDEX).is_file() else None

@@ -1,0 +1,126 @@
+"""Stable Diffusion 1.x and 2.x: a UNet on the discrete variance-preserving table.
+
+Predicts eps or v; runs on torch, with components loaded by diffusers (partway.checkpoints).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partway.checkpoints.autoencoder import Autoencoder, factor_of, to_array, to_tensor
+from partway.checkpoints.device import library
+from partway.checkpoints.distilled import few_steps
+from partway.checkpoints.pipeline import load_pipeline
+from partway.checkpoints.scheduler import prediction_of, schedule_of
+from partway.denoiser import Array
+from partway.errors import ModelError
+from partway.families import Profile
+from partway.schedule import Level, Schedule
+
+if TYPE_CHECKING:
+    from partway.checkpoints import Checkpoint
+
+GUIDANCE = 7.5
+STEPS = 20
+POSITIONS = 64 * 64  # of SD 1.x, whose gain is 1
+DISTILLED_GUIDANCE = 8.0  # what networks with guidance built in are told
+
+
+def profile(checkpoint: Checkpoint) -> Profile:
+    """What a checkpoint's configs say."""
+    unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
+    scheduler = {**checkpoint.configs["scheduler"], **checkpoint.facts}
+    factor = factor_of(vae)
+    native = int(checkpoint.facts.get("resolution") or unet["sample_size"] * factor)
+    few = few_steps(checkpoint)
+    return Profile(
+        name=checkpoint.name,
+        family="stable_diffusion",
+        folder=checkpoint.place,
+        schedule=schedule_of(scheduler),
+        prediction=prediction_of(scheduler),
+        native_size=native,
+        stride=factor,
+        default_steps=STEPS if few is None else few,
+        default_guidance=GUIDANCE if few is None else 1.0,
+        gain=math.sqrt((native // factor) ** 2 / POSITIONS),
+        checkpoint=checkpoint,
+    )
+
+
+class StableDiffusion:
+    """A loaded checkpoint."""
+
+    def __init__(self, profile: Profile, pipe: Any, precision: str) -> None:
+        self.profile = profile
+        self.precision = precision
+        self.schedule: Schedule = profile.schedule
+        self.prediction: str = profile.prediction
+        self.pipe = pipe
+        self._unet: Any = pipe.unet
+        self._autoencoder = Autoencoder(pipe.vae)
+
+    def encode_prompt(self, prompt: str) -> Array:
+        """(L, D) hidden states of the text encoder."""
+        with library("torch").inference_mode():
+            found = self.pipe.encode_prompt(prompt, self.pipe._execution_device, 1, False)  # noqa: SLF001, FBT003
+            return to_array(found[0])[0]
+
+    def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
+        """(3, H, W) in [-1, 1] → latents (C, h, w)."""
+        return self._autoencoder.encode(image, draw)
+
+    def decode(self, latents: Array) -> Array:
+        """Latents (C, h, w) → (3, H, W)."""
+        return self._autoencoder.decode(latents)
+
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Array]) -> Array:
+        """One call of the UNet for all rows."""
+        with library("torch").inference_mode():
+            output = self._unet(
+                to_tensor(x, self._unet),
+                timesteps(self.schedule, levels, self._unet),
+                encoder_hidden_states=to_tensor(np.stack(conditions), self._unet),
+                timestep_cond=built_in_guidance(self._unet, len(levels)),
+                return_dict=False,
+            )[0]
+            return to_array(output)
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """(C, H / 8, W / 8)."""
+        factor = self.profile.stride
+        return (int(self.pipe.vae.config.latent_channels), height // factor, width // factor)
+
+
+def timesteps(schedule: Schedule, levels: Sequence[Level], network: Any) -> Any:
+    """(B,) training timesteps of levels as real numbers, 0 … 999, where a network runs."""
+    count = len(schedule.table)
+    times = [count * schedule.time_of(level.noise_fraction) - 1.0 for level in levels]
+    return to_tensor(np.asarray(times, np.float32), network, library("torch").float32)
+
+
+def built_in_guidance(unet: Any, rows: int) -> Any:
+    """(B, D) embedding of the guidance that an LCM was distilled with; None for other networks.
+
+    Of w = guidance - 1 (Luo et al. 2023, LCM, appendix D), as sinusoids like a timestep.
+    """
+    width: int | None = unet.config.time_cond_proj_dim
+    if width is None:
+        return None
+    half = width // 2
+    scale = np.exp(np.arange(half) * (-math.log(10000.0) / (half - 1)))
+    angles = 1000.0 * (DISTILLED_GUIDANCE - 1.0) * scale
+    embedding = np.concatenate([np.sin(angles), np.cos(angles)]).astype(np.float32)
+    return to_tensor(np.tile(embedding, (rows, 1)), unet)
+
+
+def load(profile: Profile, precision: str) -> StableDiffusion:
+    """Load the networks."""
+    if profile.checkpoint is None:
+        raise ModelError(f"{profile.name} has no files")
+    pipe, resolved = load_pipeline(profile.checkpoint, precision)
+    return StableDiffusion(profile, pipe, resolved)

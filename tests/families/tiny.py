@@ -1,0 +1,140 @@
+"""Tiny checkpoints with random weights, in the layouts and with the classes of real ones.
+
+    build("sd1", folder)     a folder in diffusers' layout, a few hundred kB, in about a second
+
+Every kind has the parts of its real model, each a few thousand weights: whatever holds for these
+networks holds for the arithmetic round them. They draw nothing that can be recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+SIDE = 64  # native size, pixels
+VP = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+}
+
+
+def tokenizer() -> Any:
+    """CLIP's tokenizer with letters for words."""
+    alphabet: dict[int, str] = import_module(
+        "transformers.convert_slow_tokenizer"
+    ).bytes_to_unicode()
+    letters = [*alphabet.values(), *(letter + "</w>" for letter in alphabet.values())]
+    names = [*letters, "<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {name: index for index, name in enumerate(names)}
+    return import_module("transformers").CLIPTokenizer(
+        vocab=vocabulary, merges=[], model_max_length=77
+    )
+
+
+def text_encoder(width: int, *, projected: bool = False) -> Any:
+    """CLIP's text encoder; `projected` is the second one of Stable Diffusion XL."""
+    transformers = import_module("transformers")
+    config = transformers.CLIPTextConfig(
+        vocab_size=514,
+        bos_token_id=512,
+        eos_token_id=513,
+        pad_token_id=513,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_attention_heads=4,
+        num_hidden_layers=3,
+        projection_dim=width,
+        max_position_embeddings=77,
+    )
+    kind = transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel
+    return kind(config).eval()
+
+
+def autoencoder(channels: int = 4, **settings: Any) -> Any:
+    """AutoencoderKL with 8 pixels to a latent position."""
+    return (
+        import_module("diffusers")
+        .AutoencoderKL(
+            block_out_channels=(8, 8, 16, 16),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            latent_channels=channels,
+            norm_num_groups=4,
+            layers_per_block=1,
+            sample_size=SIDE,
+            **settings,
+        )
+        .eval()
+    )
+
+
+def unet(width: int = 32, **settings: Any) -> Any:
+    """A UNet of two scales with cross-attention to prompts of a width."""
+    return (
+        import_module("diffusers")
+        .UNet2DConditionModel(
+            **{
+                "sample_size": SIDE // 8,
+                "block_out_channels": (16, 32),
+                "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+                "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+                "layers_per_block": 1,
+                "cross_attention_dim": width,
+                "attention_head_dim": 4,
+                "norm_num_groups": 4,
+                **settings,
+            }
+        )
+        .eval()
+    )
+
+
+def stable_diffusion(
+    scheduler: str = "DDIMScheduler", levels: Mapping[str, Any] | None = None, **network: Any
+) -> Any:
+    """Stable Diffusion 1.x, or a variation of it."""
+    diffusers = import_module("diffusers")
+    return diffusers.StableDiffusionPipeline(
+        vae=autoencoder(scaling_factor=0.18215),
+        text_encoder=text_encoder(32),
+        tokenizer=tokenizer(),
+        unet=unet(**network),
+        scheduler=getattr(diffusers, scheduler).from_config({**VP, **(levels or {})}),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "sd1": stable_diffusion,
+    "sd2-v": lambda: stable_diffusion(
+        "EulerDiscreteScheduler",
+        {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True},
+        use_linear_projection=True,
+    ),
+    "lcm": lambda: stable_diffusion("LCMScheduler", time_cond_proj_dim=16),
+}
+
+
+def build(kind: str, folder: Path) -> Path:
+    """Save a checkpoint with the weights of one seed; the folder."""
+    torch = import_module("torch")
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        KINDS[kind]().save_pretrained(folder / kind, safe_serialization=True)
+    return folder / kind
+
+
+@cache
+def folder_of(kind: str) -> Path:
+    """A checkpoint of this process, built once."""
+    return build(kind, Path(mkdtemp(prefix="partway-tiny-")))
