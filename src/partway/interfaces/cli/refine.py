@@ -72,7 +72,7 @@ MAX_PICTURES = 1000
 )
 @click.option("--steps", type=int, help="In place of the file's: exactly so many.")
 @click.option("--full-steps", type=int, help="In place of the file's: density of a full run.")
-@click.option("-m", "--model", metavar="NAME|FOLDER", help="In place of the file's.")
+@click.option("-m", "--model", metavar="MODEL", help="In place of the file's.")
 @click.option("--anyway", is_flag=True, help="Go on although style picture or model differ.")
 @click.option(
     "-o",

@@ -34,7 +34,7 @@ from partway.settings import load_settings
 @click.option(
     "--style", "styles", multiple=True, metavar="NAME|FILE", help="Where style pictures are now."
 )
-@click.option("-m", "--model", metavar="NAME|FOLDER", help="Where the checkpoint is now.")
+@click.option("-m", "--model", metavar="MODEL", help="Where the checkpoint is now.")
 @click.option(
     "--anyway", is_flag=True, help="Go on although source, style picture or model differ."
 )

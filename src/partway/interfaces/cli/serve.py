@@ -35,7 +35,7 @@ def serve_options(function: F) -> F:
                 "--model",
                 "models",
                 multiple=True,
-                metavar="NAME|FOLDER",
+                metavar="MODEL",
                 help="A model requests may name, beside the embedded ones; the first is the "
                 "default. May be given several times.",
             ),
