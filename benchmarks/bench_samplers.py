@@ -41,7 +41,8 @@ RESULTS = DOCS / "results"
 EVALUATIONS = (4, 6, 8, 10, 15, 20, 30)
 SPACING_EVALUATIONS = (8, 20)  # at which the spacings are compared
 STRENGTHS = (0.5, 1.0)
-DETERMINISTIC = [name for name, sampler in SAMPLERS.items() if not sampler.stochastic]
+NAMES = [name for name in SAMPLERS if name != "ddim"]  # which is euler
+DETERMINISTIC = [name for name in NAMES if not SAMPLERS[name].stochastic]
 COLORS = "navy, orange, white"
 
 Table = dict[str, list[float]]  # one row of numbers per name
@@ -127,7 +128,7 @@ def distributions(seeds: int) -> dict[str, list[tuple[float, float]]]:
         name: [
             tuple(round(value, 4) for value in distribution(name, n, seeds)) for n in EVALUATIONS
         ]
-        for name in SAMPLERS
+        for name in NAMES
     }
 
 
@@ -135,7 +136,7 @@ def sheet(case: EditRequest) -> Image.Image:
     """One case by samplers and evaluations, to look at."""
     engine = Engine()
     rows: list[Row] = []
-    for name in SAMPLERS:
+    for name in NAMES:
         asked = [case.with_(sampler=name, steps=steps_for(name, n)) for n in EVALUATIONS]
         pictures = map(Image.fromarray, render(engine, asked))
         cells = [Cell(p, str(n)) for p, n in zip(pictures, EVALUATIONS, strict=True)]

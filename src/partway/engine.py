@@ -21,7 +21,7 @@ from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
 from partway.denoiser import Condition
-from partway.edits import img2img, pyramid
+from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
@@ -137,14 +137,22 @@ class Engine:
             profile.default_guidance if scale is None else scale, request.guidance_interval
         )
         family = self.family(profile, request.precision)
-        place = img2img.canvas(request, profile, picture)
-        source = None
-        if picture is not None and plan.noise_fraction < 1.0:
-            source = self._source(family, picture, place)
-        shape = family.latent_shape(*place.padded)
         condition = self._condition(family, request.prompt)
         negative = self._condition(family, request.negative_prompt)
-        rows = img2img.begin(request, plan, shape, source, condition, negative, guidance)
+        source = None
+        if request.dialect is not None:
+            place = as_diffusers.canvas(request, profile, picture)
+            with self._lock:
+                rows = as_diffusers.begin(
+                    request, family, place, picture, condition, negative, guidance
+                )
+        else:
+            place = img2img.canvas(request, profile, picture)
+            if picture is not None and plan.noise_fraction < 1.0:
+                source = self._source(family, picture, place)
+            shape = family.latent_shape(*place.padded)
+            rows = img2img.begin(request, plan, shape, source, condition, negative, guidance)
+        shape = family.latent_shape(*place.padded)
         key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 

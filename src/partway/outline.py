@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from partway.calibration import Curve, paired
 from partway.choosing import choose_model
-from partway.edits import pyramid
+from partway.edits import as_diffusers, pyramid
 from partway.errors import Uncalibrated
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
@@ -33,6 +33,8 @@ def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve
 
 def plan_request(request: EditRequest, profile: Profile) -> Plan:
     """The plan of a request on a model; the model's own step count where none was asked."""
+    if request.dialect is not None:
+        return as_diffusers.plan(request, profile)
     full_steps = request.full_steps
     if request.steps is None and full_steps is None:
         full_steps = profile.default_steps
@@ -78,7 +80,7 @@ def outline(request: EditRequest, picture: Picture | None) -> Outline:
     """
     get_sampler(request.sampler)
     get_spacing(request.spacing)
-    if picture is not None and request.effective_strength == 0.0:
+    if picture is not None and request.effective_strength == 0.0 and request.dialect is None:
         steps = request.full_steps if request.steps is None else None
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
     profile = choose_model(request.model, picture, with_references=bool(request.references))

@@ -27,7 +27,10 @@ MAX_REFERENCES = 8
 
 
 PRECISIONS = ("auto", "bf16", "fp32")
-OPTIONAL = {"gain", "steps", "full_steps", "strength", "guidance_scale", "source", "model"}
+FOLLOWED = ("diffusers",)  # dialects that are followed to the last digit
+OPTIONAL = {
+    "dialect", "full_steps", "gain", "guidance_scale", "model", "source", "steps", "strength",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,8 @@ class EditRequest:
     references         bytes of image files whose manner the result takes, instead of a prompt
     keep_colors        with references: only luma changes, hues stay the source's (fading
                        towards strength 1)
+    dialect            "diffusers": all as its image-to-image pipeline does it, see
+                       edits.as_diffusers; strength and steps are then those of that pipeline
     """
 
     prompt: str = ""
@@ -76,6 +81,7 @@ class EditRequest:
     precision: str = "auto"
     references: tuple[bytes, ...] = field(default=(), repr=False)
     keep_colors: bool = False
+    dialect: str | None = None
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -101,6 +107,7 @@ class EditRequest:
         if not 1 <= self.working_multiple <= 4:
             raise InvalidRequest(f"working multiple is {self.working_multiple}, allowed is 1 … 4")
         self._check_references()
+        self._check_followed()
         if self.size is not None:
             self._check_size(Extent(*self.size))
 
@@ -112,10 +119,40 @@ class EditRequest:
         if self.keep_colors and not self.references:
             raise InvalidRequest("--keep-colors needs a style picture; try --style watercolour")
 
+    def _check_followed(self) -> None:
+        if self.dialect is None:
+            return
+        if self.dialect not in FOLLOWED:
+            raise UnknownName("dialect that is followed exactly", self.dialect, FOLLOWED)
+        own = {
+            "dial": (self.dial, DEFAULT_DIAL),
+            "gain": (self.gain, None),
+            "curve": (self.curve, None),
+            "full-steps": (self.full_steps, None),
+            "spacing": (self.spacing, DEFAULT_SPACING),
+            "guidance-interval": (self.guidance_interval, (0.0, 1.0)),
+            "working-multiple": (self.working_multiple, 1),
+            "references": (self.references, ()),
+        }
+        for name, (value, default) in own.items():
+            if value != default:
+                raise InvalidRequest(
+                    f"{name} is not {self.dialect}'s: leave it out where that is followed exactly"
+                )
+
     def _normalise(self) -> None:
         """Bring every field to its own type, so that equal requests are equal; or refuse it."""
         kinds = {
-            text: ("prompt", "negative_prompt", "dial", "sampler", "spacing", "precision", "model"),
+            text: (
+                "prompt",
+                "negative_prompt",
+                "dial",
+                "sampler",
+                "spacing",
+                "precision",
+                "model",
+                "dialect",
+            ),
             whole: ("steps", "full_steps", "seed", "working_multiple"),
             number: ("strength", "gain", "guidance_scale"),
             data: ("source",),

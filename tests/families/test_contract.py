@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,8 +103,8 @@ def test_no_prompt_breaks_a_family(family: Family) -> None:
             continue
         encoded = family.encode_prompt(prompt)
         if family.profile.conditioning == "prompt":
-            parts = encoded if isinstance(encoded, tuple) else (encoded,)  # pyright: ignore[reportUnknownVariableType]
-            assert all(np.isfinite(np.asarray(part)).all() for part in parts)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            parts = vars(encoded).values() if is_dataclass(encoded) else (encoded,)
+            assert all(np.isfinite(np.asarray(part)).all() for part in parts)
 
 
 def test_unknown_model_lists_what_there_is() -> None:

@@ -8,6 +8,7 @@ networks holds for the arithmetic round them. They draw nothing that can be reco
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
@@ -114,13 +115,41 @@ def stable_diffusion(
     )
 
 
+def sdxl(scheduler: str = "EulerDiscreteScheduler", levels: Mapping[str, Any] | None = None) -> Any:
+    """Stable Diffusion XL: two text encoders, and what it is told of sizes."""
+    diffusers = import_module("diffusers")
+    return diffusers.StableDiffusionXLPipeline(
+        vae=autoencoder(scaling_factor=0.13025),
+        text_encoder=text_encoder(32),
+        text_encoder_2=text_encoder(32, projected=True),
+        tokenizer=tokenizer(),
+        tokenizer_2=tokenizer(),
+        unet=unet(
+            64,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + 32,
+        ),
+        scheduler=getattr(diffusers, scheduler).from_config(
+            {**VP, "timestep_spacing": "leading", **(levels or {})}
+        ),
+        add_watermarker=False,
+    )
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     "sd1": stable_diffusion,
     "sd2-v": lambda: stable_diffusion(
-        "EulerDiscreteScheduler",
-        {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True},
-        use_linear_projection=True,
+        levels={"prediction_type": "v_prediction"}, use_linear_projection=True
     ),
+    "zero-snr": lambda: stable_diffusion(
+        levels={"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    ),
+    "turbo": lambda: stable_diffusion(
+        "EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}
+    ),
+    "sdxl": sdxl,
     "lcm": lambda: stable_diffusion("LCMScheduler", time_cond_proj_dim=16),
 }
 
@@ -130,7 +159,14 @@ def build(kind: str, folder: Path) -> Path:
     torch = import_module("torch")
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        KINDS[kind]().save_pretrained(folder / kind, safe_serialization=True)
+        pipe = KINDS[kind]()
+    pipe.save_pretrained(folder / kind, safe_serialization=True)
+    # As published: the scheduler's file names what was set, not the defaults of its class.
+    config = pipe.scheduler.config
+    left_out = {"_use_default_values", *config.get("_use_default_values", ())}
+    named = {name: value for name, value in config.items() if name not in left_out}
+    named["_class_name"] = type(pipe.scheduler).__name__
+    (folder / kind / "scheduler" / "scheduler_config.json").write_text(json.dumps(named))
     return folder / kind
 
 

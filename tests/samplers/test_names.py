@@ -30,7 +30,7 @@ def test_our_own_names_mean_themselves(name: str, spacing: str | None) -> None:
         ("k_euler", "euler", None),
         ("k_euler_a", "euler_ancestral", None),
         ("sample_euler_ancestral", "euler_ancestral", None),
-        ("DDIM", "euler", None),
+        ("DDIM", "ddim", None),
         ("dpm++ 2m", "dpmpp_2m", None),
         ("dpm++2m", "dpmpp_2m", None),
         ("k_dpmpp_2m", "dpmpp_2m", None),

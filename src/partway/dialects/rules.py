@@ -25,7 +25,7 @@ class Setting:
 
     steps    as typed into the tool, at least 1
     kind     of model
-    sampler  a name in partway.samplers, or "ddim", "pndm", which other tools treat apart; None is
+    sampler  a name in partway.samplers, or "pndm", which others have beside those; None is
              the tool's default
     spacing  a name in partway.spacings; None is what the tool takes for the sampler
     """

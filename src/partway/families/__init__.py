@@ -33,12 +33,15 @@ FAMILIES = {
     "analytic": "partway.families.analytic",
     "exemplar": "partway.families.exemplar",
     "onnx": "partway.families.onnx",
+    "sdxl": "partway.families.sdxl",
     "stable_diffusion": "partway.families.stable_diffusion",
 }
 # Class of a diffusers pipeline → the family that runs its components.
 PIPELINES = {
     "StableDiffusionPipeline": "stable_diffusion",
     "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "StableDiffusionXLPipeline": "sdxl",
+    "StableDiffusionXLImg2ImgPipeline": "sdxl",
     "LatentConsistencyModelPipeline": "stable_diffusion",
     "LatentConsistencyModelImg2ImgPipeline": "stable_diffusion",
 }

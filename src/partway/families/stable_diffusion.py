@@ -16,7 +16,7 @@ from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
 from partway.checkpoints.pipeline import load_pipeline
 from partway.checkpoints.scheduler import prediction_of, schedule_of
-from partway.denoiser import Array
+from partway.denoiser import Array, Condition
 from partway.errors import ModelError
 from partway.families import Profile
 from partway.schedule import Level, Schedule
@@ -64,7 +64,7 @@ class StableDiffusion:
         self._unet: Any = pipe.unet
         self._autoencoder = Autoencoder(pipe.vae)
 
-    def encode_prompt(self, prompt: str) -> Array:
+    def encode_prompt(self, prompt: str) -> Condition:
         """(L, D) hidden states of the text encoder."""
         with library("torch").inference_mode():
             found = self.pipe.encode_prompt(prompt, self.pipe._execution_device, 1, False)  # noqa: SLF001, FBT003
@@ -78,7 +78,7 @@ class StableDiffusion:
         """Latents (C, h, w) → (3, H, W)."""
         return self._autoencoder.decode(latents)
 
-    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Array]) -> Array:
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
         """One call of the UNet for all rows."""
         with library("torch").inference_mode():
             output = self._unet(
@@ -87,8 +87,8 @@ class StableDiffusion:
                 encoder_hidden_states=to_tensor(np.stack(conditions), self._unet),
                 timestep_cond=built_in_guidance(self._unet, len(levels)),
                 return_dict=False,
-            )[0]
-            return to_array(output)
+            )
+            return to_array(output[0])
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """(C, H / 8, W / 8)."""

@@ -58,6 +58,7 @@ class Sampler:
 
 SAMPLERS: dict[str, Sampler] = {
     "euler": Sampler(euler, order=1),
+    "ddim": Sampler(euler, order=1),  # the same under the name programs with own grids for it use
     "euler_ancestral": Sampler(euler_ancestral, order=1, stochastic=True),
     "euler_sde": Sampler(euler_sde, order=1, stochastic=True),
     "heun": Sampler(heun, order=2, per_step=2),

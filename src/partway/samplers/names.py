@@ -19,7 +19,6 @@ from partway.spacings import SPACINGS
 
 # Squeezed; the registered names themselves come in addition.
 SAMPLER_ALIASES = {
-    "ddim": "euler",
     "flowmatcheuler": "euler",
     "eulera": "euler_ancestral",
     "flowmatchheun": "heun",

@@ -28,7 +28,7 @@ from partway.interfaces.cli.report import emit
 from partway.samplers.names import resolve_sampler, resolve_spacing
 
 NOTABLE = 5e-4  # noise fraction: less is not said
-APART = {"ddim", "plms", "pndm"}  # samplers that other programs treat apart
+PNDM = {"plms", "pndm"}  # a sampler that Partway has not
 
 
 @click.command("convert")
@@ -119,8 +119,8 @@ def sampler_of(name: str | None) -> tuple[str | None, str | None]:
     if name is None:
         return None, None
     squeezed = re.sub(r"[^a-z]+", "", name.lower()).removesuffix("scheduler")
-    if squeezed in APART:
-        return "ddim" if squeezed == "ddim" else "pndm", None
+    if squeezed in PNDM:
+        return "pndm", None
     return resolve_sampler(name)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from partway.dialects import Setting, get_dialect, kind_of, parse_value, start_of
-from partway.errors import InvalidRequest
-from partway.request import DEFAULT_SPACING, EditRequest
+from partway.errors import InvalidRequest, UserError
+from partway.outline import plan_request
+from partway.request import DEFAULT_SPACING, FOLLOWED, EditRequest
 
 if TYPE_CHECKING:
     from partway.families import Profile
@@ -35,7 +36,7 @@ class Said:
         """The request that starts at the program's level on a model and runs its evaluations.
 
         The program's rule is used on the model's own levels. Steps between are spaced as the
-        request says.
+        request says; but diffusers, on its own checkpoints, is followed to the last digit.
         """
         assert profile is not None  # noqa: S101  one is chosen wherever the strength is not ours
         if request.full_steps is not None:
@@ -44,6 +45,9 @@ class Said:
             raise InvalidRequest("give --as or --dial, not both")
         steps = profile.default_steps if request.steps is None else request.steps
         spacing = None if request.spacing == DEFAULT_SPACING else request.spacing
+        exact = self._exactly(request, profile, steps)
+        if exact is not None:
+            return exact
         setting = Setting(steps, kind_of(profile.schedule), request.sampler, spacing)
         start = start_of(self._tool, self._value, setting)
         line = f"{self._value:g} in {self._tool} with {steps} steps starts at "
@@ -52,3 +56,21 @@ class Said:
         return request.with_(
             strength=start.noise_fraction, dial="noise", steps=max(start.evaluations, 1)
         )
+
+    def _exactly(self, request: EditRequest, profile: Profile, steps: int) -> EditRequest | None:
+        """The request followed to the last digit, where the program and the model allow it."""
+        if self._tool not in FOLLOWED or profile.checkpoint is None:
+            return None
+        try:
+            exact = request.with_(
+                dialect=self._tool, strength=self._value, steps=steps, source=request.source or b""
+            )
+            plan = plan_request(exact, profile)
+        except UserError as error:
+            self.told.append(f"only its start and evaluations: {error}")
+            return None
+        noise = f"{100 * plan.noise_fraction:.1f} % noise"
+        self.told.append(
+            f"as {self._tool} makes it: {plan.intervals} of {steps} steps from {noise}"
+        )
+        return exact.with_(source=request.source)

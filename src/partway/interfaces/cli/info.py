@@ -79,7 +79,10 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     if document.source is None:
         yield "strength", "none: text-to-image"
     else:
-        yield "strength", f"{request.get('strength')} {request.get('dial')} ({noise})"
+        yield (
+            "strength",
+            f"{request.get('strength')} {request.get('dialect') or request.get('dial')} ({noise})",
+        )
     yield "steps", _steps(document)
     guidance = request.get("guidance_scale")
     if guidance is not None:

@@ -61,7 +61,9 @@ def _print_details(facts: dict[str, Any]) -> None:
     """One model, for people."""
     subjects: list[str] = facts["subjects"]
     listed = f"{len(subjects)}: {', '.join(subjects[:40])}{' …' if len(subjects) > 40 else ''}"
-    notice = ", ".join(facts["licences"]) or "see NOTICE of Partway"
+    notice = ", ".join(facts["licences"])
+    if not notice and facts["name"] in EMBEDDED:
+        notice = "see NOTICE of Partway"
     lines = {
         "family": facts["family"],
         "draws": facts["draws"],
