@@ -255,6 +255,7 @@ class Engine:
         return self._cache.get(key, make, lambda source: source.nbytes)
 
 
-def _identity(profile: Profile) -> tuple[str, str, str]:
-    """What tells one checkpoint from another."""
-    return (profile.family, profile.name, str(profile.folder))
+def _identity(profile: Profile) -> tuple[Hashable, ...]:
+    """What tells one checkpoint from another, its adapters included."""
+    loras = () if profile.checkpoint is None else profile.checkpoint.loras
+    return (profile.family, profile.name, str(profile.folder), loras)

@@ -9,6 +9,7 @@ from partway.calibration import Curve, paired
 from partway.choosing import choose_model
 from partway.edits import as_diffusers, pyramid
 from partway.errors import Uncalibrated
+from partway.families import with_loras
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
 from partway.spacings import get_spacing
@@ -84,6 +85,7 @@ def outline(request: EditRequest, picture: Picture | None) -> Outline:
         steps = request.full_steps if request.steps is None else None
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
     profile = choose_model(request.model, picture, with_references=bool(request.references))
+    profile = with_loras(profile, request.loras)
     if profile.conditioning == "references":
         pyramid.check(request)
     plan = plan_request(request, profile)

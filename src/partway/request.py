@@ -24,6 +24,7 @@ DEFAULT_SPACING = "uniform"
 MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
 MAX_REFERENCES = 8
+MAX_LORAS = 8
 
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -57,6 +58,7 @@ class EditRequest:
     references         bytes of image files whose manner the result takes, instead of a prompt
     keep_colors        with references: only luma changes, hues stay the source's (fading
                        towards strength 1)
+    loras              "FILE.safetensors:0.8" each: adapters added to the checkpoint, with weights
     dialect            "diffusers": all as its image-to-image pipeline does it, see
                        edits.as_diffusers; strength and steps are then those of that pipeline
     """
@@ -81,6 +83,7 @@ class EditRequest:
     precision: str = "auto"
     references: tuple[bytes, ...] = field(default=(), repr=False)
     keep_colors: bool = False
+    loras: tuple[str, ...] = ()
     dialect: str | None = None
 
     def __post_init__(self) -> None:
@@ -116,6 +119,8 @@ class EditRequest:
             raise InvalidRequest(
                 f"{len(self.references)} style pictures, allowed are {MAX_REFERENCES}"
             )
+        if len(self.loras) > MAX_LORAS:
+            raise InvalidRequest(f"{len(self.loras)} LoRA, allowed are {MAX_LORAS}")
         if self.keep_colors and not self.references:
             raise InvalidRequest("--keep-colors needs a style picture; try --style watercolour")
 
@@ -166,6 +171,9 @@ class EditRequest:
             flat = tuple(number("curve", value) for value in self.curve)
             object.__setattr__(self, "curve", flat)
             Curve(paired(flat))
+        if isinstance(self.loras, str):
+            raise InvalidRequest(f"loras is {self.loras!r}, want several; try [{self.loras!r}]")
+        object.__setattr__(self, "loras", tuple(text("lora", each) for each in self.loras))
         low_high = pair("guidance interval", self.guidance_interval, number)
         object.__setattr__(self, "guidance_interval", low_high)
         if self.size is not None:

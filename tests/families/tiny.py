@@ -174,3 +174,19 @@ def build(kind: str, folder: Path) -> Path:
 def folder_of(kind: str) -> Path:
     """A checkpoint of this process, built once."""
     return build(kind, Path(mkdtemp(prefix="partway-tiny-")))
+
+
+def lora(kind: str, file: Path) -> Path:
+    """A LoRA for a checkpoint's UNet, as diffusers saves it."""
+    diffusers, torch, peft = (import_module(name) for name in ("diffusers", "torch", "peft"))
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        network = KINDS[kind]().unet
+        targets = ["to_q", "to_k", "to_v"]
+        network.add_adapter(peft.LoraConfig(r=2, init_lora_weights=False, target_modules=targets))
+    diffusers.StableDiffusionPipeline.save_lora_weights(
+        str(file.parent),
+        unet_lora_layers=peft.utils.get_peft_model_state_dict(network),
+        weight_name=file.name,
+    )
+    return file

@@ -22,6 +22,7 @@ from typing import Any
 
 from partway.checkpoints import hub, layout, single_file
 from partway.checkpoints.layout import Configs
+from partway.checkpoints.lora import Lora
 from partway.errors import ModelError
 
 PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
@@ -37,6 +38,7 @@ class Checkpoint:
     configs   component ("unet", "vae", "scheduler" …) → its config
     facts     what a single file says itself, see single_file.recognise; of a hub id "repository"
               and "revision", the commit
+    loras     adapters added to it
     """
 
     name: str
@@ -44,6 +46,7 @@ class Checkpoint:
     pipeline: str
     configs: Configs = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    loras: tuple[Lora, ...] = ()
 
 
 def locate(model: str) -> Checkpoint | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from partway.checkpoints import hub, layout, single_file
+from partway.checkpoints import hub, layout, lora, single_file
 from partway.checkpoints.device import best_device, dtype_of, fits, library, resolve_precision
 from partway.errors import ModelError, PartwayError
 
@@ -39,6 +39,7 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
             raise
         except Exception as error:
             raise ModelError(f"{checkpoint.name} cannot be loaded: {error}") from error
+        lora.apply(pipe, checkpoint.loras)
         settle(pipe, device)
     return pipe, resolved
 

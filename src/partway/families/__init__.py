@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from partway.calibration import Curve
-from partway.checkpoints import Checkpoint, locate
+from partway.checkpoints import Checkpoint, locate, lora
 from partway.denoiser import Array, Condition
 from partway.errors import InvalidRequest, ModelError, PartwayError, UnknownName
 from partway.schedule import Level, Schedule
@@ -201,6 +201,18 @@ def _reads_picture(checkpoint: Checkpoint) -> bool:
     channels = checkpoint.configs.get("unet", {}).get("in_channels")
     latent: int | None = checkpoint.configs.get("vae", {}).get("latent_channels")
     return latent is not None and channels == 2 * latent
+
+
+def with_loras(profile: Profile, loras: Sequence[str]) -> Profile:
+    """The profile of a checkpoint with adapters; InvalidRequest where it can have none."""
+    if not loras:
+        return profile
+    if profile.checkpoint is None:
+        raise InvalidRequest(
+            f"{profile.name} takes no LoRA: leave --lora out, or name a checkpoint"
+        )
+    found = tuple(lora.parse(each) for each in loras)
+    return replace(profile, checkpoint=replace(profile.checkpoint, loras=found))
 
 
 def load_family(profile: Profile, precision: str = "auto") -> Family:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partway import __version__
+from partway.checkpoints import lora
 from partway.errors import PartwayError
 from partway.families import WITHOUT_WEIGHTS, Profile, profile_of
 from partway.metadata.document import Document, File, Made, file_of, is_relative
@@ -49,6 +50,8 @@ def describe(result: EditResult, folder: Path | None = None) -> Document:
         elif each.name not in APART:
             values[each.name] = value
     values |= _resolved(result, profile)
+    if request.loras:
+        values["loras"], files["loras"] = _loras(request.loras, folder)
     return Document(
         request=values,
         files=files,
@@ -71,6 +74,21 @@ def describe(result: EditResult, folder: Path | None = None) -> Document:
         program=PROGRAM,
         parent=result.names.parent,
     )
+
+
+def _loras(loras: tuple[str, ...], folder: Path | None) -> tuple[tuple[str, ...], tuple[File, ...]]:
+    """Names of adapters with their weights, and their files."""
+    found = [lora.parse(each) for each in loras]
+    names = tuple(f"{each.file.name}:{each.weight:g}" for each in found)
+    files = [
+        File(
+            sha256=lora.digest_of(each.file),
+            size=each.file.stat().st_size,
+            name=_relative(str(each.file), folder),
+        )
+        for each in found
+    ]
+    return names, tuple(files)
 
 
 def _bytes(value: Any) -> list[bytes]:

@@ -8,13 +8,14 @@ come with Partway runs only where the person names it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from partway import images
+from partway.checkpoints.lora import digest_of
 from partway.errors import InputsDiffer, PartwayError
 from partway.families import EMBEDDED, WITHOUT_WEIGHTS, profile_of
 from partway.metadata.fingerprint import fingerprint
@@ -58,6 +59,32 @@ class Finder:
                 f"(its SHA-256 differs): name that one with {option}"
             )
         return data
+
+    def loras(self, names: object, wanted: Sequence[File], given: Sequence[str]) -> list[str]:
+        """Adapters as a request names them: by their files, with the weights of a record.
+
+        given  paths the person named, in the record's order
+        """
+        named = cast("list[object]", names) if isinstance(names, list) else []
+        found: list[str] = []
+        for index, file in enumerate(wanted):
+            places = [Path(given[index])] if index < len(given) else self._places(file)
+            same = [place for place in places if _is(place, file)]
+            if not same and not (places and self.anyway and places[0].is_file()):
+                raise InputsDiffer(
+                    f"the LoRA {file.called!r} is not there as it was when this picture was made: "
+                    "say where it is with --lora FILE"
+                )
+            weight = str(named[index]).rpartition(":")[2] if index < len(named) else "1"
+            found.append(f"{(same or places)[0]}:{weight}")
+        return found
+
+    def _places(self, wanted: File) -> list[Path]:
+        """Beside the picture: under its name, and of its size."""
+        if self.folder is None:
+            return []
+        named = [] if wanted.name is None else [self.folder / wanted.name]
+        return [*named, *self._same_size(wanted.size)]
 
     def _found(self, wanted: File) -> bytes | None:
         """By style, by name, by content; a file of that name with other content comes last."""
@@ -114,6 +141,15 @@ class Finder:
         if not self.anyway:
             raise InputsDiffer(f"{message}, or add --anyway for a picture that may differ")
         self.notes.append(message.split(": ", maxsplit=1)[0])
+
+
+def _is(place: Path, wanted: File) -> bool:
+    """Whether a file is the very one."""
+    try:
+        same_size = place.is_file() and place.stat().st_size == wanted.size
+        return same_size and digest_of(place) == wanted.sha256
+    except OSError:
+        return False
 
 
 def _read(place: Path, size: int | None) -> bytes | None:

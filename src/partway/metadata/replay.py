@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KINDS = {
     "source": ("source", "--source FILE"),
     "references": ("style picture", "--style FILE"),
+    "loras": ("LoRA", "--lora FILE"),
 }
 
 
@@ -62,6 +63,7 @@ def replay_of(
     *,
     source: bytes | None = None,
     references: Sequence[bytes] = (),
+    loras: Sequence[str] = (),
     model: str | None = None,
     configured: str | None = None,
     anyway: bool = False,
@@ -95,7 +97,9 @@ def replay_of(
     if source is not None and "source" not in document.files:
         raise InputsDiffer("this picture was made without a source: leave --source out")
     for name, wanted in document.files.items():
-        if name in known:
+        if name == "loras":
+            values[name] = finder.loras(document.request.get(name), wanted, loras)
+        elif name in known:
             found = _files(finder, name, wanted, given.get(name, []))
             values[name] = found if known[name].default == () else next(iter(found), None)
     _check_size(values.get("size"))

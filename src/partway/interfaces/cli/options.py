@@ -217,6 +217,14 @@ def edit_options(function: F) -> F:
                 help="With --style: only light and texture change, hues stay.",
             ),
             click.option(
+                "--lora",
+                "loras",
+                multiple=True,
+                metavar="FILE[:WEIGHT]",
+                help="A LoRA on top of the checkpoint, as film.safetensors:0.8; may be given "
+                "several times.",
+            ),
+            click.option(
                 "-n",
                 "--negative-prompt",
                 default="",

@@ -35,6 +35,7 @@ from partway.settings import load_settings
     "--style", "styles", multiple=True, metavar="NAME|FILE", help="Where style pictures are now."
 )
 @click.option("-m", "--model", metavar="MODEL", help="Where the checkpoint is now.")
+@click.option("--lora", "loras", multiple=True, metavar="FILE", help="Where LoRA files are now.")
 @click.option(
     "--anyway", is_flag=True, help="Go on although source, style picture or model differ."
 )
@@ -52,6 +53,7 @@ def command(
     source: str | None,
     styles: tuple[str, ...],
     model: str | None,
+    loras: tuple[str, ...],
     anyway: bool,
     output: str | None,
     quality: int | None,
@@ -75,6 +77,7 @@ def command(
         path.parent,
         source=None if source is None else read_file(source),
         references=read_styles(styles),
+        loras=loras,
         model=model,
         configured=load_settings().model,
         anyway=anyway,
