@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"edits", "choosing"},
     {"run", "outline", "outcome"},
     {"engine"},
-    {"advice", "settings", "executors"},
+    {"advice", "settings", "executors", "check"},
     {"api"},
     {"interfaces"},
     {"__init__", "__main__"},

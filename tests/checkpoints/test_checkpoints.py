@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.families import tiny
+from tests.families import single, tiny
 
 from partway.checkpoints import hub, locate
 from partway.checkpoints.distilled import few_steps
@@ -19,6 +19,7 @@ from partway.checkpoints.scheduler import schedule_of
 from partway.checkpoints.single_file import CROSS_ATTENTION, FIRST_CONV, SECOND_ENCODER
 from partway.errors import ModelError, UnknownName
 from partway.families import load_family, profile_of
+from partway.noise import Noise
 
 
 def safetensors(path: Path, shapes: dict[str, tuple[int, ...]], **metadata: str) -> Path:
@@ -35,7 +36,7 @@ def safetensors(path: Path, shapes: dict[str, tuple[int, ...]], **metadata: str)
 
 SD1 = {FIRST_CONV: (320, 4, 3, 3), CROSS_ATTENTION: (320, 768)}
 SD2 = {FIRST_CONV: (320, 4, 3, 3), CROSS_ATTENTION: (320, 1024)}
-SDXL = {FIRST_CONV: (320, 4, 3, 3), SECOND_ENCODER: (1280,)}
+SDXL = {FIRST_CONV: (320, 4, 3, 3), SECOND_ENCODER + "logit_scale": ()}
 
 
 def test_single_files_are_known_by_their_tensors(tmp_path: Path) -> None:
@@ -66,6 +67,23 @@ def test_a_single_file_says_its_prediction_and_size(tmp_path: Path) -> None:
     marked = profile_of(str(safetensors(file, SD1 | {"v_pred": (), "ztsnr": ()})))
     assert marked.prediction == "v"
     assert marked.schedule.top > 0.999
+
+
+def test_a_single_file_is_the_same_model_as_its_folder(tmp_path: Path) -> None:
+    file = single.build(tmp_path)
+    one = load_family(profile_of(str(file)), "fp32")
+    other = load_family(profile_of(str(tiny.folder_of("sd1"))), "fp32")
+    x, levels = Noise(1, (1, 4, 8, 8))(), [one.schedule.level(0.5)]
+    words = [other.encode_prompt("red")]
+    assert np.array_equal(one.encode_prompt("red"), words[0])
+    assert np.abs(one.predict(x, levels, words) - other.predict(x, levels, words)).max() < 1e-5
+    assert np.abs(one.decode(x[0]) - other.decode(x[0])).max() < 1e-5
+
+
+def test_a_single_file_without_its_tokenizers_says_where_they_are(tmp_path: Path) -> None:
+    file = single.build(tmp_path, configs=False)
+    with pytest.raises(ModelError, match=r"stable-diffusion-v1-5.*a folder dream/"):
+        load_family(profile_of(str(file)), "fp32")
 
 
 @pytest.mark.parametrize(

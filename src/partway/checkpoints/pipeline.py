@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partway.checkpoints import hub, layout, lora, single_file
@@ -31,7 +32,7 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
     device = best_device()
     resolved = resolve_precision(precision, device)
     read = _from_file if checkpoint.place.is_file() else _from_folder
-    with _quiet():
+    with quiet():
         diffusers = library("diffusers")
         try:
             pipe = read(diffusers, checkpoint, resolved)
@@ -68,7 +69,7 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     file = checkpoint.place
     configs = single_file.configs_beside(file)
     if configs is None:
-        configs, _ = hub.configs(single_file.recognise(file)[0].repository, None)
+        configs = _configs_of(single_file.recognise(file)[0], file)
     pipe = _class(diffusers, checkpoint.pipeline).from_single_file(
         str(file),
         config=str(configs),
@@ -79,6 +80,17 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     for name, network in _networks(pipe).items():
         network.to(dtype=dtype_of(_precision(name, type(network).__name__, precision)))
     return pipe
+
+
+def _configs_of(kind: single_file.Kind, file: Path) -> Path:
+    """Configs and tokenizers of a kind of single file, from the hub."""
+    try:
+        return hub.configs(kind.repository, None)[0]
+    except ModelError as error:
+        raise ModelError(
+            f"{file.name} holds no tokenizers, and {error}. Or lay those of {kind.repository} "
+            f"beside it, as a folder {file.stem}/ in diffusers' layout"
+        ) from error
 
 
 def _class(diffusers: Any, name: str) -> Any:
@@ -129,7 +141,7 @@ def _unused(diffusers: Any, pipeline: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Libraries keep their advice and bars to themselves while they load; errors are ours."""
     kept = [library(name).utils.logging for name in ("transformers", "diffusers")]
     levels = [logging.get_verbosity() for logging in kept]

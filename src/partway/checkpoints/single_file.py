@@ -24,7 +24,9 @@ MAX_HEADER = 100 * 2**20  # bytes; the format's own limit
 UNET = "model.diffusion_model."
 FIRST_CONV = UNET + "input_blocks.0.0.weight"
 CROSS_ATTENTION = UNET + "input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight"
-SECOND_ENCODER = "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias"
+# Text encoders: CLIP in SD 1.x, OpenCLIP in 2.x, both in XL.
+CLIP, OPEN_CLIP = "cond_stage_model.transformer.", "cond_stage_model.model."
+SECOND_ENCODER = "conditioner.embedders.1.model."
 VP = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 DECLARED = {"v": "v_prediction", "epsilon": "epsilon"}  # modelspec → diffusers
 LORA_PARTS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".alpha", ".hada_w1_")
@@ -102,11 +104,14 @@ def kind_of(shapes: Shapes) -> str | None:
     suffix = {4: "", 9: "-inpainting"}.get(first[1])
     if suffix is None:
         return None
-    if SECOND_ENCODER in shapes:
+    if any(name.startswith(SECOND_ENCODER) for name in shapes):
         return f"sdxl{suffix}"
     width = shapes.get(CROSS_ATTENTION, (0, 0))[-1]
-    base = {768: "sd1", 1024: "sd2"}.get(width)
-    return None if base is None else f"{base}{suffix}"
+    if width == 1024 or any(name.startswith(OPEN_CLIP) for name in shapes):
+        return f"sd2{suffix}"
+    if width == 768 or any(name.startswith(CLIP) for name in shapes):
+        return f"sd1{suffix}"
+    return None
 
 
 def _else(shapes: Shapes) -> str:

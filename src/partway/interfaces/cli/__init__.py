@@ -35,6 +35,7 @@ COMMANDS = {
     "plan": "What a strength comes to on a model: noise, steps, levels.",
     "convert": "A strength in another program's number: A1111, ComfyUI, diffusers, …",
     "calibrate": "Measure a model's change on your pictures, for dial perceptual and -s words.",
+    "check": "Does the dial keep its promises on a checkpoint? Renders, and asks.",
     "models": "The models there are; with a name, what one of them knows.",
     "styles": "The style pictures there are, for --style.",
     "page": "The web page: opens the browser on a server of its own.",

@@ -1,0 +1,62 @@
+"""The picture that the installed diffusers itself makes with a checkpoint, to compare with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partway.checkpoints.device import library
+from partway.checkpoints.pipeline import quiet
+from partway.errors import ModelError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from partway.checkpoints import Checkpoint
+    from partway.request import EditRequest
+
+SCHEDULERS = {
+    "ddim": "DDIMScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "euler_ancestral": "EulerAncestralDiscreteScheduler",
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+}
+
+
+def reference(
+    pipe: Any, checkpoint: Checkpoint, request: EditRequest, source: Image, guidance: float
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(H, W, 3) from diffusers' image-to-image pipeline on the components of a loaded one.
+
+    request  its prompts, strength, steps, sampler and seed count
+    ModelError where diffusers fails.
+    """
+    torch, diffusers = library("torch"), library("diffusers")
+    own = {**checkpoint.configs["scheduler"], **checkpoint.facts}
+    scheduler = getattr(diffusers, SCHEDULERS[request.sampler])
+    try:
+        with quiet():
+            theirs = diffusers.AutoPipelineForImage2Image.from_pipe(pipe)
+        theirs.set_progress_bar_config(disable=True)
+        theirs.scheduler = scheduler.from_config(json.loads(json.dumps(own)))
+        made = theirs(
+            image=source,
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt or None,
+            strength=request.effective_strength,
+            num_inference_steps=request.steps,
+            guidance_scale=guidance,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            output_type="np",
+        )
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"diffusers fails on this checkpoint: {reason}") from error
+    return np.rint(np.clip(made.images[0], 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def version() -> str:
+    """Of the installed diffusers."""
+    return str(library("diffusers").__version__)

@@ -1,0 +1,56 @@
+"""docs/checkpoints.md is code: its commands run, on tiny checkpoints; its numbers are true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.families import single, tiny
+
+from partway import check
+from partway.checkpoints import autoencoder, distilled
+from partway.examples import PHOTOGRAPH
+from partway.families import PIPELINES, WITHOUT_START
+from partway.interfaces.cli import cli
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "checkpoints.md").read_text("utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = [shlex.split(line, comments=True) for block in BLOCKS for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny checkpoints under the page's names."""
+    folder = tmp_path_factory.mktemp("stocked")
+    shutil.copy(PHOTOGRAPH, folder / "cat.jpg")
+    shutil.copytree(tiny.folder_of("sdxl"), folder / "sdxl")
+    single.build(folder)
+    tiny.lora("sd1", folder / "film.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_run(command: list[str], stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stocked)
+    monkeypatch.setenv("HOME", str(stocked))
+    done = CliRunner().invoke(cli, command[1:])
+    weights_are_random = command[1] == "check"
+    assert done.exit_code == (1 if weights_are_random else 0), done.output
+    if weights_are_random:
+        assert "does not keep: bands\n" in done.stderr
+
+
+def test_its_names_and_numbers_are_the_programs() -> None:
+    for pipeline in PIPELINES:
+        assert pipeline in PAGE or pipeline.replace("Img2Img", "") in PAGE
+    assert {"FluxKontextPipeline", "QwenImageEditPipeline"} <= set(WITHOUT_START)
+    for word in ("lcm", "turbo", "lightning", "hyper"):
+        assert word in distilled.STEPS
+    side = int(autoencoder.TILED_FROM**0.5)
+    assert f"above {side} × {side} pixels" in PAGE
+    assert f"at least {check.NEARLY_ALL:.0%} at {check.STRENGTHS[0]}".replace("%", " %") in PAGE
+    assert f"{check.DECIBELS:.0f} dB" in PAGE

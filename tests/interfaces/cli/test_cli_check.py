@@ -1,0 +1,42 @@
+"""`partway check`: answers, the sheet, the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from tests.families import tiny
+
+if TYPE_CHECKING:
+    from .conftest import Run
+
+
+def test_the_embedded_model_keeps_its_promises(run: Run) -> None:
+    done = run("check", "-m", "pocket", "--full-steps", "4")
+    assert done.exit_code == 0, done.output
+    marks = [line.split()[0] for line in done.stdout.splitlines()]
+    assert marks == ["pass", "pass", "pass", "pass", "skip"]
+    with Image.open("check-pocket.png") as sheet:
+        assert sheet.width > 8 * 200
+
+
+def test_random_weights_agree_with_diffusers_and_draw_nothing(run: Run, work: Path) -> None:
+    """Their arithmetic is right, their pictures are not: the answers tell one from the other."""
+    done = run("check", "icon.png", "-m", str(tiny.folder_of("sdxl")), "-p", "red", "--json")
+    assert done.exit_code == 1
+    assert "does not keep: bands" in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = {line["question"]: line["passed"] for line in lines}
+    bands = answers.pop("bands")
+    assert bands is False
+    assert len(answers) == 6
+    assert all(passed is True for passed in answers.values()), done.stdout
+    assert (work / "check-sdxl.png").is_file()
+
+
+def test_what_cannot_be_checked(run: Run) -> None:
+    assert "needs a model" in run("check").stderr
+    assert "follows pictures" in run("check", "-m", "exemplar").stderr
+    assert run("check", "-m", "nothing").exit_code == 2
