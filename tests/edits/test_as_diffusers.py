@@ -14,7 +14,7 @@ from PIL import Image
 from tests.families import tiny
 
 from partway.engine import Engine
-from partway.errors import InvalidRequest
+from partway.errors import InvalidRequest, UserError
 from partway.families import profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
@@ -153,3 +153,43 @@ def test_where_diffusers_fails_the_error_is_typed(
     assert not isinstance(theirs_fails.value, InvalidRequest)
     with pytest.raises(InvalidRequest, match="none is left to run"):
         ours(engine, "sd1", "ddim", source, prompt="x", strength=strength, steps=steps)
+
+
+@pytest.mark.parametrize("sampler", CLASSES)
+def test_same_picture_from_words_alone(engine: Engine, sampler: str) -> None:
+    """Text-to-image: the noise has variance 1, or Euler's scale."""
+    diffusers, torch = import_module("diffusers"), import_module("torch")
+    for kind in ("sd1", "sdxl", "turbo"):
+        folder = tiny.folder_of(kind)
+        own = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+        pipe = diffusers.AutoPipelineForText2Image.from_pipe(pipeline_of(kind))
+        pipe.scheduler = getattr(diffusers, CLASSES[sampler]).from_config(own)
+        pipe.set_progress_bar_config(disable=True)
+        theirs = pipe(
+            "a red house", height=48, width=64, num_inference_steps=5, guidance_scale=3.0,
+            generator=torch.Generator("cpu").manual_seed(3), output_type="np",
+        ).images[0]  # fmt: skip
+        made = engine.run(
+            EditRequest(
+                prompt="a red house", model=str(folder), precision="fp32", dialect="diffusers",
+                sampler=sampler, seed=3, steps=5, guidance_scale=3.0, size=(64, 48),
+            )
+        )  # fmt: skip
+        assert np.abs(np.asarray(made.image) / 255.0 - theirs).max() < 0.52 / 255.0, kind
+
+
+def test_what_is_not_followed_is_said(engine: Engine, source: Image.Image) -> None:
+    asked = EditRequest(source=read_bytes(source), dialect="diffusers", strength=0.5, steps=4)
+    for fields, why in (
+        ({"model": str(tiny.folder_of("sd1")), "sampler": "heun"}, "heun"),
+        ({"model": str(tiny.folder_of("lcm"))}, "guidance built in"),
+        ({"model": "pocket"}, "no checkpoint that diffusers runs"),
+        ({"model": str(tiny.folder_of("turbo")), "sampler": "ddim", "steps": 30}, "33 timesteps"),
+    ):
+        with pytest.raises(UserError, match=why):
+            engine.run(asked.with_(**fields))
+    for fields in ({"full_steps": 4}, {"dial": "noise"}, {"spacing": "karras"}, {"gain": 2.0}):
+        with pytest.raises(InvalidRequest, match="leave it out"):
+            asked.with_(steps=None, **fields)
+    with pytest.raises(UserError, match="choose from diffusers"):
+        asked.with_(dialect="a1111")

@@ -74,7 +74,7 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
         str(file),
         config=str(configs),
         local_files_only=True,
-        dtype=dtype_of("fp32"),
+        dtype=dtype_of(checkpoint.facts["stored"]),
         **_unused(diffusers, checkpoint.pipeline),
     )
     for name, network in _networks(pipe).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,13 +33,13 @@ def reference(
     ModelError where diffusers fails.
     """
     torch, diffusers = library("torch"), library("diffusers")
-    own = {**checkpoint.configs["scheduler"], **checkpoint.facts}
+    own = dict(checkpoint.configs["scheduler"])
     scheduler = getattr(diffusers, SCHEDULERS[request.sampler])
     try:
         with quiet():
             theirs = diffusers.AutoPipelineForImage2Image.from_pipe(pipe)
         theirs.set_progress_bar_config(disable=True)
-        theirs.scheduler = scheduler.from_config(json.loads(json.dumps(own)))
+        theirs.scheduler = scheduler.from_config(own)
         made = theirs(
             image=source,
             prompt=request.prompt,

@@ -10,6 +10,7 @@ hub, where each kind has a repository.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ CLIP, OPEN_CLIP = "cond_stage_model.transformer.", "cond_stage_model.model."
 SECOND_ENCODER = "conditioner.embedders.1.model."
 VP = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 DECLARED = {"v": "v_prediction", "epsilon": "epsilon"}  # modelspec → diffusers
+STORED = {"F16": "fp16", "BF16": "bf16"}  # all others are read as fp32
 LORA_PARTS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".alpha", ".hada_w1_")
 
 
@@ -73,23 +75,25 @@ KINDS = {
 
 
 def recognise(file: Path) -> tuple[Kind, dict[str, Any]]:
-    """The kind of a file, and what its header says.
+    """The kind of a file, and what its header says: "kind", "stored", "resolution", "scheduler".
 
-    "kind"; "resolution" in pixels; and, as a scheduler's config has them, "prediction_type" and
-    "rescale_betas_zero_snr". Left out is what it does not say.
+    stored      precision of most of its tensors
+    resolution  side in pixels; left out where it does not say
+    scheduler   what it says of its levels, as a scheduler's config has it
 
     ModelError says what a file is that is no checkpoint of a known kind.
     """
-    shapes, metadata = header(file)
+    shapes, stored, metadata = header(file)
     name = kind_of(shapes)
     if name is None:
         raise ModelError(f"{file.name} is not a checkpoint Partway knows: {_else(shapes)}")
-    facts: dict[str, Any] = {"kind": name}
+    scheduler: dict[str, Any] = {}
+    facts: dict[str, Any] = {"kind": name, "stored": stored, "scheduler": scheduler}
     declared = "v" if "v_pred" in shapes else metadata.get("modelspec.prediction_type", "")
     if declared in DECLARED:
-        facts["prediction_type"] = DECLARED[declared]
+        scheduler["prediction_type"] = DECLARED[declared]
     if "ztsnr" in shapes:
-        facts["rescale_betas_zero_snr"] = True
+        scheduler["rescale_betas_zero_snr"] = True
     side = metadata.get("modelspec.resolution", "").lower().split("x")[0]
     if side.isdecimal():
         facts["resolution"] = int(side)
@@ -127,8 +131,11 @@ def _else(shapes: Shapes) -> str:
     return "the names of its tensors belong to no kind in `partway models`"
 
 
-def header(file: Path) -> tuple[Shapes, Mapping[str, str]]:
-    """Shapes by tensor name, and the free metadata; ModelError where it is no safetensors file."""
+def header(file: Path) -> tuple[Shapes, str, Mapping[str, str]]:
+    """Shapes by tensor name, the usual precision, and the free metadata.
+
+    ModelError where it is no safetensors file.
+    """
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
@@ -144,9 +151,11 @@ def header(file: Path) -> tuple[Shapes, Mapping[str, str]]:
     metadata = {str(k): str(v) for k, v in free.items()} if isinstance(free, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     try:
         shapes = {name: tuple(map(int, entry["shape"])) for name, entry in entries.items()}
+        counts = Counter(str(entry["dtype"]) for entry in entries.values())
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{file.name} is no safetensors file: {error!r}") from error
-    return shapes, metadata
+    usual = counts.most_common(1)[0][0] if counts else "F32"
+    return shapes, STORED.get(usual, "fp32"), metadata
 
 
 def configs_beside(file: Path) -> Path | None:

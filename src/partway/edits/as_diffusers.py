@@ -50,7 +50,7 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
             "followed; leave --as out"
         )
     steps = profile.default_steps if request.steps is None else request.steps
-    config = {**checkpoint.configs["scheduler"], **checkpoint.facts}
+    config = checkpoint.configs["scheduler"]
     table, sampler = profile.schedule.table, request.sampler
     return walk(config, table, sampler, request.effective_strength, steps)
 

@@ -33,7 +33,7 @@ DISTILLED_GUIDANCE = 8.0  # what networks with guidance built in are told
 def profile(checkpoint: Checkpoint) -> Profile:
     """What a checkpoint's configs say."""
     unet, vae = checkpoint.configs["unet"], checkpoint.configs["vae"]
-    scheduler = {**checkpoint.configs["scheduler"], **checkpoint.facts}
+    scheduler = checkpoint.configs["scheduler"]
     factor = factor_of(vae)
     native = int(checkpoint.facts.get("resolution") or unet["sample_size"] * factor)
     few = few_steps(checkpoint)

@@ -1,0 +1,67 @@
+"""Stable Diffusion's own: precisions, promises of the dial, what an LCM is told."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.families import tiny
+
+from partway.engine import Engine
+from partway.families import load_family, profile_of
+from partway.families.stable_diffusion import DISTILLED_GUIDANCE, built_in_guidance
+from partway.images import read_bytes
+from partway.noise import Noise
+from partway.request import EditRequest
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_bf16_is_near_fp32(kind: str) -> None:
+    profile = profile_of(str(tiny.folder_of(kind)))
+    exact, fast = load_family(profile, "fp32"), load_family(profile, "bf16")
+    assert (exact.precision, fast.precision) == ("fp32", "bf16")
+    levels = [profile.schedule.level(f) for f in (0.1, 0.9)]
+    x = Noise(1, (2, 4, 8, 8))()
+    words = [exact.encode_prompt(prompt) for prompt in ("red", "")]
+    wanted, got = exact.predict(x, levels, words), fast.predict(x, levels, words)
+    assert np.abs(got - wanted).max() < 0.05 * np.abs(wanted).max()
+    assert not np.array_equal(got, wanted)
+    assert np.array_equal(fast.decode(x[0]), exact.decode(x[0]))  # fp32 in both
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd2-v", "zero-snr", "sdxl", "lcm"])
+def test_the_dial_is_exact_and_continuous(kind: str, icon: Image.Image) -> None:
+    engine = Engine()
+    asked = EditRequest(
+        source=read_bytes(icon), prompt="red", model=str(tiny.folder_of(kind)), steps=2,
+        precision="fp32",
+    )  # fmt: skip
+
+    def pixels(**fields: Any) -> np.ndarray[Any, Any]:
+        return np.asarray(engine.run(asked.with_(**fields)).image)
+
+    assert np.array_equal(pixels(strength=0.0), np.asarray(icon))
+    other = icon.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    whole = pixels(strength=1.0)
+    assert np.array_equal(pixels(strength=1.0, source=read_bytes(other)), whole)
+    assert np.array_equal(pixels(source=None, strength=None, size=icon.size), whole)
+    near, nearer = pixels(strength=0.5), pixels(strength=0.51)
+    assert not np.array_equal(near, nearer)
+
+
+def test_gain_follows_the_latents() -> None:
+    """At the size of Stable Diffusion 1.x it is 1."""
+    profile = profile_of(str(tiny.folder_of("sd1")))
+    assert profile.gain == pytest.approx(np.sqrt((64 / 8) ** 2 / 64**2))
+
+
+def test_an_lcm_is_told_its_guidance_as_diffusers_does() -> None:
+    family: Any = load_family(profile_of(str(tiny.folder_of("lcm"))), "fp32")
+    torch = import_module("torch")
+    pipe = import_module("diffusers").StableDiffusionPipeline
+    wanted = pipe.get_guidance_scale_embedding(None, torch.tensor([DISTILLED_GUIDANCE - 1.0]), 16)
+    got = built_in_guidance(family.pipe.unet, 2)
+    assert np.abs(got[1].numpy() - wanted[0].numpy()).max() < 1e-3
