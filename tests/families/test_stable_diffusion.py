@@ -32,7 +32,7 @@ def test_bf16_is_near_fp32(kind: str) -> None:
     assert np.array_equal(fast.decode(x[0]), exact.decode(x[0]))  # fp32 in both
 
 
-@pytest.mark.parametrize("kind", ["sd1", "sd2-v", "zero-snr", "sdxl", "lcm"])
+@pytest.mark.parametrize("kind", ["sd1", "sd2-v", "zero-snr", "sdxl", "lcm", "inpainting"])
 def test_the_dial_is_exact_and_continuous(kind: str, icon: Image.Image) -> None:
     engine = Engine()
     asked = EditRequest(

@@ -115,6 +115,13 @@ def stable_diffusion(
     )
 
 
+def inpainting() -> Any:
+    """Stable Diffusion 1.x for inpainting: 9 input channels."""
+    parts = stable_diffusion(in_channels=9).components
+    pipeline = import_module("diffusers").StableDiffusionInpaintPipeline
+    return pipeline(**parts, requires_safety_checker=False)
+
+
 def sdxl(scheduler: str = "EulerDiscreteScheduler", levels: Mapping[str, Any] | None = None) -> Any:
     """Stable Diffusion XL: two text encoders, and what it is told of sizes."""
     diffusers = import_module("diffusers")
@@ -149,6 +156,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "turbo": lambda: stable_diffusion(
         "EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}
     ),
+    "inpainting": inpainting,
     "sdxl": sdxl,
     "lcm": lambda: stable_diffusion("LCMScheduler", time_cond_proj_dim=16),
 }

@@ -49,6 +49,10 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
             f"{profile.name} has guidance built in, which diffusers sets by --cfg-scale: not "
             "followed; leave --as out"
         )
+    if checkpoint.pipeline.endswith("InpaintPipeline"):
+        raise InvalidRequest(
+            f"{profile.name} is for inpainting: diffusers runs it with a mask only; leave --as out"
+        )
     steps = profile.default_steps if request.steps is None else request.steps
     config = checkpoint.configs["scheduler"]
     table, sampler = profile.schedule.table, request.sampler

@@ -40,8 +40,10 @@ FAMILIES = {
 PIPELINES = {
     "StableDiffusionPipeline": "stable_diffusion",
     "StableDiffusionImg2ImgPipeline": "stable_diffusion",
+    "StableDiffusionInpaintPipeline": "stable_diffusion",
     "StableDiffusionXLPipeline": "sdxl",
     "StableDiffusionXLImg2ImgPipeline": "sdxl",
+    "StableDiffusionXLInpaintPipeline": "sdxl",
     "LatentConsistencyModelPipeline": "stable_diffusion",
     "LatentConsistencyModelImg2ImgPipeline": "stable_diffusion",
 }

@@ -83,7 +83,7 @@ class StableDiffusionXL(StableDiffusion):
         pooled = np.stack([words.pooled for words in conditions])
         with library("torch").inference_mode():
             output = unet(
-                to_tensor(x, unet),
+                to_tensor(self.seen(x), unet),
                 timesteps(self.schedule, levels, unet),
                 encoder_hidden_states=to_tensor(
                     np.stack([words.tokens for words in conditions]), unet

@@ -63,6 +63,7 @@ class StableDiffusion:
         self.pipe = pipe
         self._unet: Any = pipe.unet
         self._autoencoder = Autoencoder(pipe.vae)
+        self._grey_latents: Array | None = None
 
     def encode_prompt(self, prompt: str) -> Condition:
         """(L, D) hidden states of the text encoder."""
@@ -82,13 +83,35 @@ class StableDiffusion:
         """One call of the UNet for all rows."""
         with library("torch").inference_mode():
             output = self._unet(
-                to_tensor(x, self._unet),
+                to_tensor(self.seen(x), self._unet),
                 timesteps(self.schedule, levels, self._unet),
                 encoder_hidden_states=to_tensor(np.stack(conditions), self._unet),
                 timestep_cond=built_in_guidance(self._unet, len(levels)),
                 return_dict=False,
             )
             return to_array(output[0])
+
+    def seen(self, x: Array) -> Array:
+        """What the UNet is shown: x itself; by inpainting checkpoints also a mask and its picture.
+
+        They have 9 input channels: x, the mask (1 is to be painted) and the latents of the picture
+        with grey under the mask. Here all of it is to be painted: such a checkpoint then follows
+        x and the prompt alone, like any other.
+        """
+        if self._unet.config.in_channels != 2 * x.shape[1] + 1:
+            return x
+        rows, _, height, width = x.shape
+        mask = np.ones((rows, 1, height, width), np.float32)
+        grey = self._grey(height, width)
+        return np.concatenate([x, mask, np.broadcast_to(grey, x.shape)], axis=1)
+
+    def _grey(self, height: int, width: int) -> Array:
+        """Latents of a grey canvas, remembered for the last size."""
+        if self._grey_latents is None or self._grey_latents.shape[1:] != (height, width):
+            factor = self.profile.stride
+            canvas = np.zeros((3, height * factor, width * factor), np.float32)
+            self._grey_latents = self._autoencoder.encode(canvas)
+        return self._grey_latents
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """(C, H / 8, W / 8)."""
