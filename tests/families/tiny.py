@@ -8,11 +8,13 @@ networks holds for the arithmetic round them. They draw nothing that can be reco
 
 from __future__ import annotations
 
+import atexit
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -180,8 +182,14 @@ def build(kind: str, folder: Path) -> Path:
 
 @cache
 def folder_of(kind: str) -> Path:
-    """A checkpoint of this process, built once."""
-    return build(kind, Path(mkdtemp(prefix="partway-tiny-")))
+    """A checkpoint of this process, built once and removed when it ends.
+
+    From then on torch computes on one thread here: several cost more than such networks do.
+    """
+    import_module("torch").set_num_threads(1)
+    folder = Path(mkdtemp(prefix="partway-tiny-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return build(kind, folder)
 
 
 def lora(kind: str, file: Path) -> Path:
