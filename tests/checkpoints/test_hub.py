@@ -53,12 +53,14 @@ class Folder:
 
 @pytest.fixture
 def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A repository beside whose weights lie others that are not to be fetched."""
     folder = tmp_path / "remote"
     copytree(tiny.folder_of("sd1"), folder)
     for name in ("model.ckpt", "unet/diffusion_pytorch_model.bin", "all.safetensors"):
         (folder / name).write_bytes(b"?" * 100)
     stand_in = Folder(folder, tmp_path)
     monkeypatch.setattr(hub, "_library", lambda: stand_in)
+    hub.configs.cache_clear()
     return stand_in
 
 

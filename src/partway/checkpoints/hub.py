@@ -8,6 +8,7 @@ weights come from that same commit. Fetched files stay in the hub's own cache
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,12 @@ def is_id(model: str) -> tuple[str, str | None] | None:
     return match[1], match[2]
 
 
+@cache
 def configs(repository: str, revision: str | None) -> tuple[Path, str]:
-    """Fetch everything but weights: the folder, and the commit it is pinned to."""
+    """Fetch everything but weights: the folder, and the commit it is pinned to.
+
+    Asked once per process, in which a branch thus stays at one commit.
+    """
     folder = _snapshot(repository, revision, allow_patterns=list(CONFIGS))
     return folder, folder.name
 
