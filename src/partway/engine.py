@@ -25,7 +25,7 @@ from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
-from partway.families import Family, Profile, load_family
+from partway.families import Family, Profile, load_family, settled
 from partway.families.exemplar import Manner, encode_references
 from partway.geometry import Canvas
 from partway.guidance import Guidance
@@ -137,6 +137,7 @@ class Engine:
             profile.default_guidance if scale is None else scale, request.guidance_interval
         )
         family = self.family(profile, request.precision)
+        named = settled(request, profile)
         condition = self._condition(family, request.prompt)
         negative = self._condition(family, request.negative_prompt)
         source = None
@@ -144,14 +145,14 @@ class Engine:
             place = as_diffusers.canvas(request, profile, picture)
             with self._lock:
                 rows = as_diffusers.begin(
-                    request, family, place, picture, condition, negative, guidance
+                    named, family, place, picture, condition, negative, guidance
                 )
         else:
             place = img2img.canvas(request, profile, picture)
             if picture is not None and plan.noise_fraction < 1.0:
                 source = self._source(family, picture, place)
             shape = family.latent_shape(*place.padded)
-            rows = img2img.begin(request, plan, shape, source, condition, negative, guidance)
+            rows = img2img.begin(named, plan, shape, source, condition, negative, guidance)
         shape = family.latent_shape(*place.padded)
         key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
         job = Job(index, key, family, rows)

@@ -9,7 +9,7 @@ from partway.calibration import Curve, paired
 from partway.choosing import choose_model
 from partway.edits import as_diffusers, pyramid
 from partway.errors import Uncalibrated
-from partway.families import with_loras
+from partway.families import settled, with_loras
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
 from partway.spacings import get_spacing
@@ -35,7 +35,7 @@ def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve
 def plan_request(request: EditRequest, profile: Profile) -> Plan:
     """The plan of a request on a model; the model's own step count where none was asked."""
     if request.dialect is not None:
-        return as_diffusers.plan(request, profile)
+        return as_diffusers.plan(settled(request, profile), profile)
     full_steps = request.full_steps
     if request.steps is None and full_steps is None:
         full_steps = profile.default_steps
@@ -58,7 +58,7 @@ def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
         return 0
     if profile.conditioning == "references":
         return pyramid.evaluations(request, plan)
-    return get_sampler(request.sampler).evaluations(plan.intervals)
+    return get_sampler(settled(request, profile).sampler).evaluations(plan.intervals)
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,8 @@ MAX_LORAS = 8
 PRECISIONS = ("auto", "bf16", "fp32")
 FOLLOWED = ("diffusers",)  # dialects that are followed to the last digit
 OPTIONAL = {
-    "dialect", "full_steps", "gain", "guidance_scale", "model", "source", "steps", "strength",
+    "dialect", "full_steps", "gain", "guidance_scale", "model", "sampler", "source", "steps",
+    "strength",
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ class EditRequest:
     negative_prompt    what guidance pushes away from
     steps              exactly this many intervals; or
     full_steps         the density of a full run of so many (None: the model's own number)
-    sampler, spacing   registered names
+    sampler, spacing   registered names; None as the sampler means the model's own
     guidance_scale     1 is off; None means the model's own
     guidance_interval  noise fractions between which guidance acts
     seed               0 … 2³² - 1
@@ -72,7 +73,7 @@ class EditRequest:
     negative_prompt: str = ""
     steps: int | None = None
     full_steps: int | None = None
-    sampler: str = DEFAULT_SAMPLER
+    sampler: str | None = None
     spacing: str = DEFAULT_SPACING
     guidance_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)

@@ -192,8 +192,12 @@ def test_hub_ids() -> None:
 
 
 def test_few_step_checkpoints_are_known(tmp_path: Path) -> None:
-    assert profile_of(str(tiny.folder_of("lcm"))).default_guidance == 1.0
-    names = {"sdxl_lightning_8step": 8, "sd-turbo": 4, "dreamturbojet": None, "photo-lcm-v2": 6}
+    lcm = profile_of(str(tiny.folder_of("lcm")))
+    assert (lcm.default_guidance, lcm.default_sampler, lcm.default_steps) == (1.0, "lcm", 6)
+    names = {
+        "sdxl_lightning_8step": (8, "euler"), "sd-turbo": (4, "euler_ancestral"),
+        "dreamturbojet": None, "photo-lcm-v2": (6, "lcm"),
+    }  # fmt: skip
     for name, steps in names.items():
         found = locate(str(safetensors(tmp_path / f"{name}.safetensors", SDXL)))
         assert found is not None

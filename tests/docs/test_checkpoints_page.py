@@ -49,7 +49,7 @@ def test_its_names_and_numbers_are_the_programs() -> None:
         assert pipeline in PAGE or pipeline.replace("Img2Img", "").replace("Inpaint", "") in PAGE
     assert {"FluxKontextPipeline", "QwenImageEditPipeline"} <= set(WITHOUT_START)
     for word in ("lcm", "turbo", "lightning", "hyper"):
-        assert word in distilled.STEPS
+        assert word in distilled.KINDS
     side = int(autoencoder.TILED_FROM**0.5)
     assert f"above {side} × {side} pixels" in PAGE
     assert f"at least {check.NEARLY_ALL:.0%} at {check.STRENGTHS[0]}".replace("%", " %") in PAGE

@@ -184,7 +184,9 @@ def test_what_is_not_followed_is_said(engine: Engine, source: Image.Image) -> No
     asked = EditRequest(source=read_bytes(source), dialect="diffusers", strength=0.5, steps=4)
     for fields, why in (
         ({"model": str(tiny.folder_of("sd1")), "sampler": "heun"}, "heun"),
-        ({"model": str(tiny.folder_of("lcm"))}, "guidance built in"),
+        ({"model": str(tiny.folder_of("lcm"))}, "LCMScheduler, which is not followed"),
+        ({"model": str(tiny.folder_of("lcm")), "sampler": "ddim"}, "guidance built in"),
+        ({"model": str(tiny.folder_of("inpainting"))}, "with a mask only"),
         ({"model": "pocket"}, "no checkpoint that diffusers runs"),
         ({"model": str(tiny.folder_of("turbo")), "sampler": "ddim", "steps": 30}, "33 timesteps"),
     ):

@@ -12,23 +12,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from partway.checkpoints import Checkpoint
 
-STEPS = {"lcm": 6, "turbo": 4, "lightning": 4, "hyper": 8, "schnell": 4, "dmd2": 4}
+# Word → steps of a full run, sampler.
+KINDS = {
+    "lcm": (6, "lcm"),
+    "turbo": (4, "euler_ancestral"),
+    "lightning": (4, "euler"),
+    "hyper": (8, "euler"),
+    "schnell": (4, "euler"),
+    "dmd2": (4, "lcm"),
+}
 SCHEDULERS = {"LCMScheduler": "lcm"}
-WORD = re.compile(rf"(?<![a-z])({'|'.join(STEPS)})(?![a-z])")
+WORD = re.compile(rf"(?<![a-z])({'|'.join(KINDS)})(?![a-z])")
 COUNT = re.compile(r"(?<!\d)(\d{1,2})[ _-]?steps?(?![a-z])")
 
 
-def few_steps(checkpoint: Checkpoint) -> int | None:
-    """Steps of a full run of a distilled checkpoint; None for any other."""
+def few_steps(checkpoint: Checkpoint) -> tuple[int, str] | None:
+    """Steps of a full run of a distilled checkpoint, and its sampler; None for any other."""
     scheduler = checkpoint.configs.get("scheduler", {}).get("_class_name", "")
     if scheduler in SCHEDULERS:
-        return STEPS[SCHEDULERS[scheduler]]
+        return KINDS[SCHEDULERS[scheduler]]
     for name in (checkpoint.name, *_origins(checkpoint)):
         lower = name.lower()
         found = WORD.search(lower)
         if found is not None:
             count = COUNT.search(lower)
-            return STEPS[found[1]] if count is None else max(int(count[1]), 1)
+            steps, sampler = KINDS[found[1]]
+            return (steps if count is None else max(int(count[1]), 1), sampler)
     return None
 
 

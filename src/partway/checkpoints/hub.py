@@ -7,12 +7,14 @@ weights come from that same commit. Fetched files stay in the hub's own cache
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from partway.checkpoints.layout import INDEX
 from partway.errors import ModelError
 
 ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -28,6 +30,20 @@ def is_id(model: str) -> tuple[str, str | None] | None:
     if match is None or model.startswith((".", "/", "~")) or ".." in model:
         return None
     return match[1], match[2]
+
+
+def cached() -> dict[str, Path]:
+    """Checkpoints in the hub's cache: owner/name → its newest snapshot. No library is loaded."""
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    root = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    found: dict[str, Path] = {}
+    for folder in sorted(root.glob("models--*--*")):
+        indices = folder.glob(f"snapshots/*/{INDEX}")
+        newest = max(indices, key=lambda file: file.stat().st_mtime, default=None)
+        if newest is not None:
+            _, owner, name = folder.name.split("--", 2)
+            found[f"{owner}/{name}"] = newest.parent
+    return found
 
 
 @cache

@@ -8,6 +8,7 @@ import numpy as np
 
 from partway.checkpoints.device import library
 from partway.checkpoints.pipeline import quiet
+from partway.dialects.walks import CLASSES
 from partway.errors import ModelError
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
     from partway.checkpoints import Checkpoint
     from partway.request import EditRequest
 
-SCHEDULERS = {
-    "ddim": "DDIMScheduler",
-    "euler": "EulerDiscreteScheduler",
-    "euler_ancestral": "EulerAncestralDiscreteScheduler",
-    "dpmpp_2m": "DPMSolverMultistepScheduler",
-}
+SCHEDULERS = {sampler: name for name, sampler in CLASSES.items()}
 
 
 def reference(
@@ -34,7 +30,7 @@ def reference(
     """
     torch, diffusers = library("torch"), library("diffusers")
     own = dict(checkpoint.configs["scheduler"])
-    scheduler = getattr(diffusers, SCHEDULERS[request.sampler])
+    scheduler = getattr(diffusers, SCHEDULERS[str(request.sampler)])
     try:
         with quiet():
             theirs = diffusers.AutoPipelineForImage2Image.from_pipe(pipe)

@@ -28,6 +28,12 @@ SPACINGS = {
     "euler_ancestral": "linspace",
     "dpmpp_2m": "linspace",
 }
+CLASSES = {
+    "DDIMScheduler": "ddim",
+    "EulerDiscreteScheduler": "euler",
+    "EulerAncestralDiscreteScheduler": "euler_ancestral",
+    "DPMSolverMultistepScheduler": "dpmpp_2m",
+}
 # Settings that would change the walk, and the only values that are followed.
 PLAIN: Mapping[str, object] = {
     "thresholding": False,
@@ -52,6 +58,18 @@ class Walk:
 
     levels: tuple[Level, ...]
     pure: float
+
+
+def own_sampler(config: Config) -> str:
+    """Our name of a scheduler's sampler; InvalidRequest where it is not followed."""
+    name = config.get("_class_name")
+    if name not in CLASSES:
+        followed = ", ".join(SPACINGS)
+        raise InvalidRequest(
+            f"this checkpoint's scheduler is {name}, which is not followed to the last digit: "
+            f"name one that is with --sampler, of {followed}"
+        )
+    return CLASSES[name]
 
 
 def first_step(strength: float, steps: int) -> int:

@@ -40,7 +40,10 @@ class Encoder(Protocol):
 
 
 def walk_of(request: EditRequest, profile: Profile) -> Walk:
-    """The levels of diffusers' pipeline; InvalidRequest where it would fail, or is not followed."""
+    """The levels of diffusers' pipeline for a request that names its sampler.
+
+    InvalidRequest where that pipeline would fail, or is not followed.
+    """
     checkpoint = profile.checkpoint
     if checkpoint is None:
         raise InvalidRequest(f"{profile.name} is no checkpoint that diffusers runs; leave --as out")
@@ -55,8 +58,8 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
         )
     steps = profile.default_steps if request.steps is None else request.steps
     config = checkpoint.configs["scheduler"]
-    table, sampler = profile.schedule.table, request.sampler
-    return walk(config, table, sampler, request.effective_strength, steps)
+    table, strength = profile.schedule.table, request.effective_strength
+    return walk(config, table, str(request.sampler), strength, steps)
 
 
 def plan(request: EditRequest, profile: Profile) -> Plan:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -24,9 +25,11 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from partway.calibration import Curve
-from partway.checkpoints import Checkpoint, locate, lora
+from partway.checkpoints import Checkpoint, from_folder, hub, locate, lora
 from partway.denoiser import Array, Condition
+from partway.dialects.walks import own_sampler
 from partway.errors import InvalidRequest, ModelError, PartwayError, UnknownName
+from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.schedule import Level, Schedule
 
 FAMILIES = {
@@ -90,6 +93,7 @@ class Profile:
     stride: int
     default_steps: int = 20
     default_guidance: float = 1.0
+    default_sampler: str = DEFAULT_SAMPLER
     gain: float = 1.0
     curve: Curve | None = None
     artwork_only: bool = False
@@ -215,6 +219,27 @@ def with_loras(profile: Profile, loras: Sequence[str]) -> Profile:
         )
     found = tuple(lora.parse(each) for each in loras)
     return replace(profile, checkpoint=replace(profile.checkpoint, loras=found))
+
+
+def fetched() -> list[Profile]:
+    """Checkpoints of the hub that were fetched before and can be run."""
+    found: list[Profile] = []
+    for name, folder in hub.cached().items():
+        with suppress(PartwayError):
+            found.append(_of_checkpoint(from_folder(name, folder)))
+    return found
+
+
+def settled(request: EditRequest, profile: Profile) -> EditRequest:
+    """The request with the model's own sampler where it names none.
+
+    Followed exactly, diffusers takes that of the checkpoint's scheduler.
+    """
+    if request.sampler is not None:
+        return request
+    if request.dialect is None or profile.checkpoint is None:
+        return request.with_(sampler=profile.default_sampler)
+    return request.with_(sampler=own_sampler(profile.checkpoint.configs["scheduler"]))
 
 
 def load_family(profile: Profile, precision: str = "auto") -> Family:

@@ -19,6 +19,7 @@ from partway.checkpoints.scheduler import prediction_of, schedule_of
 from partway.denoiser import Array, Condition
 from partway.errors import ModelError
 from partway.families import Profile
+from partway.request import DEFAULT_SAMPLER
 from partway.schedule import Level, Schedule
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def profile(checkpoint: Checkpoint) -> Profile:
     scheduler = checkpoint.configs["scheduler"]
     factor = factor_of(vae)
     native = int(checkpoint.facts.get("resolution") or unet["sample_size"] * factor)
-    few = few_steps(checkpoint)
+    distilled = few_steps(checkpoint)
+    steps, sampler = (STEPS, DEFAULT_SAMPLER) if distilled is None else distilled
     return Profile(
         name=checkpoint.name,
         family="stable_diffusion",
@@ -45,8 +47,9 @@ def profile(checkpoint: Checkpoint) -> Profile:
         prediction=prediction_of(scheduler),
         native_size=native,
         stride=factor,
-        default_steps=STEPS if few is None else few,
-        default_guidance=GUIDANCE if few is None else 1.0,
+        default_steps=steps,
+        default_guidance=GUIDANCE if distilled is None else 1.0,
+        default_sampler=sampler,
         gain=math.sqrt((native // factor) ** 2 / POSITIONS),
         checkpoint=checkpoint,
     )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from partway import __version__
 from partway.checkpoints import lora
 from partway.errors import PartwayError
-from partway.families import WITHOUT_WEIGHTS, Profile, profile_of
+from partway.families import WITHOUT_WEIGHTS, Profile, profile_of, settled
 from partway.metadata.document import Document, File, Made, file_of, is_relative
 from partway.metadata.fingerprint import fingerprint
 from partway.metadata.provenance import digital_source
-from partway.request import EditRequest
+from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def _resolved(result: EditResult, profile: Profile | None) -> dict[str, Any]:
     values: dict[str, Any] = {"strength": request.effective_strength}
     if request.steps is None and result.plan.full_steps is not None:
         values["full_steps"] = result.plan.full_steps
+    if request.sampler is None:
+        sampler = DEFAULT_SAMPLER if profile is None else settled(request, profile).sampler
+        values["sampler"] = sampler
     if profile is not None:
         values["precision"] = result.precision
         if request.guidance_scale is None:

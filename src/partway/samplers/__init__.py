@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from partway.denoiser import Array, Solver
 from partway.errors import UnknownName
+from partway.request import DEFAULT_SAMPLER
 from partway.samplers.dpmpp import dpmpp_2m, dpmpp_2m_sde, dpmpp_sde
 from partway.samplers.euler import euler, euler_ancestral, euler_sde, lcm
 from partway.samplers.heun import heun
@@ -70,8 +71,9 @@ SAMPLERS: dict[str, Sampler] = {
 }
 
 
-def get_sampler(name: str) -> Sampler:
-    """Look a sampler up by name; UnknownName lists them."""
+def get_sampler(name: str | None) -> Sampler:
+    """Look a sampler up by name, None being the default; UnknownName lists them."""
+    name = DEFAULT_SAMPLER if name is None else name
     if name not in SAMPLERS:
         raise UnknownName("sampler", name, SAMPLERS)
     return SAMPLERS[name]

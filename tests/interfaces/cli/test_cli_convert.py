@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.families import tiny
 
 from partway.dialects import DIALECTS, KINDS, Setting, start_of
 
@@ -126,3 +129,38 @@ def test_as_refuses(args: list[str], words: str, run: Run, work: Path) -> None:
     result = run(*args, "-m", "analytic")
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_as_diffusers_on_its_checkpoints(run: Run, work: Path) -> None:
+    """To the last digit where it is followed; of PNDM the start and the evaluations."""
+    model = str(tiny.folder_of("sd1"))
+    asked = ("--as", "diffusers", "-s", "0.45", "--steps", "20", "-m", model)
+    for sampler, (first, evaluations) in {"ddim": (401, 9), "dpmpp_2m": (450, 9)}.items():
+        plan = run("plan", *asked, "--sampler", sampler)
+        assert "as diffusers makes it" in plan.stderr
+        facts = json.loads(run("plan", *asked, "--sampler", sampler, "--json").stdout)
+        assert facts["evaluations"] == evaluations
+        assert facts["noise_fraction"] == pytest.approx(KINDS["sd1"].at_time(first), abs=1e-3)
+    config = work / "pndm" / "scheduler" / "scheduler_config.json"
+    copytree(model, work / "pndm")
+    config.write_text(config.read_text().replace("DDIMScheduler", "PNDMScheduler"))
+    plan = run("plan", *asked[:-1], "pndm", "--json")
+    assert "only its start and evaluations: this checkpoint's scheduler is PNDM" in plan.stderr
+    facts = json.loads(plan.stdout)
+    assert facts["noise_fraction"] == pytest.approx(KINDS["sd1"].at_time(451), abs=1e-3)
+    assert facts["evaluations"] == 10
+
+
+def test_a_result_made_as_diffusers_says_so(run: Run, work: Path) -> None:
+    model = str(tiny.folder_of("sd1"))
+    lora = ("--lora", f"{tiny.lora('sd1', work / 'film.safetensors')}:0.5")
+    asked = ("-m", model, "--as", "diffusers", "-s", "0.5", "--steps", "4")
+    made = run("icon.png", "red", *asked, *lora)
+    assert made.exit_code == 0, made.stderr
+    said = run("info", "icon-s0.5.png").stdout
+    assert "sd1 + film.safetensors:0.5" in said
+    assert re.search(r"LoRA +film\.safetensors \(SHA-256", said)
+    assert "0.5 diffusers" in said
+    assert "2 evaluations, of 4 asked (ddim, uniform)" in said
+    again = run("replay", "icon-s0.5.png", "-m", model)
+    assert "bit for bit" in again.stderr

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.families import tiny
 
 if TYPE_CHECKING:
     from .conftest import Run
@@ -105,3 +107,20 @@ def test_subjects_are_listed_where_the_folder_names_them(run: Run, tmp_path: Pat
     assert facts["licences"] == ["LICENSE"]
     assert facts["words"] is None
     assert "2: cat, owl" in run("models", str(folder)).stdout
+
+
+def test_fetched_checkpoints_are_listed(
+    run: Run, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies in the hub's cache and can be run, without asking the hub."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(work / "hub"))
+    place = work / "hub" / "models--owner--a--tiny" / "snapshots" / "0123"
+    copytree(tiny.folder_of("sdxl"), place)
+    other = work / "hub" / "models--owner--edit" / "snapshots" / "4567"
+    copytree(place, other)
+    index = other / "model_index.json"
+    index.write_text(index.read_text().replace("StableDiffusionXLPipeline", "FluxKontextPipeline"))
+    names = [line["name"] for line in run.lines(run("models", "--json"))]
+    assert names[-1] == "owner/a--tiny"
+    assert "owner/edit" not in names
+    assert "OWNER/NAME" in run("models").stdout

@@ -14,7 +14,7 @@ from PIL import Image
 
 from partway.engine import Engine
 from partway.examples import PHOTOGRAPH
-from partway.request import EditRequest
+from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.styles import STYLES
 
 Parse = Callable[[str], list[tuple[int, str, dict[str, Any]]]]
@@ -140,8 +140,8 @@ def test_what_there_is_to_choose_from(client: TestClient) -> None:
     assert facts["strength"] == 0.5
     assert {"standard", "sd1", "noise"} <= set(facts["dials"])
     assert "euler" in facts["samplers"]
-    assert facts["defaults"] == {
-        name: getattr(EditRequest(), name) for name in ("sampler", "spacing", "dial")
+    assert facts["defaults"] == {"sampler": DEFAULT_SAMPLER} | {
+        name: getattr(EditRequest(), name) for name in ("spacing", "dial")
     }
     bands = facts["bands"]
     assert [bands[0]["from"], *(each["to"] for each in bands)] == [0.0, 0.3, 0.55, 0.85, 1.0]

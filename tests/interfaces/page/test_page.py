@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, Route, ViewportSize, expec
 from partway import edit
 from partway.examples import EXAMPLES
 from partway.interfaces.cli import cli
-from partway.request import EditRequest
+from partway.request import DEFAULT_SAMPLER
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -41,7 +41,7 @@ def test_opens_with_an_example_and_its_filmstrip(shared: Opened) -> None:
         sizes = page.locator(selector).evaluate_all("all => all.map(each => each.naturalWidth)")
         assert min(sizes) >= 128
     assert page.locator("#band").text_content() == "restyle"
-    assert page.locator("#set-sampler").input_value() == EditRequest().sampler
+    assert page.locator("#set-sampler").input_value() == DEFAULT_SAMPLER
     assert page.locator("#history-list li").count() == 0  # nobody asked for anything yet
     assert shared.take_wrong() == []
     assert shared.foreign == []

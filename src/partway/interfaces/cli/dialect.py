@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from partway.dialects import Setting, get_dialect, kind_of, parse_value, start_of
 from partway.errors import InvalidRequest, UserError
+from partway.families import settled
 from partway.outline import plan_request
 from partway.request import DEFAULT_SPACING, FOLLOWED, EditRequest
 
@@ -48,7 +49,8 @@ class Said:
         exact = self._exactly(request, profile, steps)
         if exact is not None:
             return exact
-        setting = Setting(steps, kind_of(profile.schedule), request.sampler, spacing)
+        sampler = self._sampler(request, profile)
+        setting = Setting(steps, kind_of(profile.schedule), sampler, spacing)
         start = start_of(self._tool, self._value, setting)
         line = f"{self._value:g} in {self._tool} with {steps} steps starts at "
         line += f"{100 * start.noise_fraction:.1f} % noise and runs {start.evaluations}"
@@ -56,6 +58,14 @@ class Said:
         return request.with_(
             strength=start.noise_fraction, dial="noise", steps=max(start.evaluations, 1)
         )
+
+    def _sampler(self, request: EditRequest, profile: Profile) -> str | None:
+        """What the rule is read for; PNDM where that is diffusers' and the checkpoint's own."""
+        if request.sampler is None and self._tool in FOLLOWED and profile.checkpoint is not None:
+            scheduler = profile.checkpoint.configs["scheduler"].get("_class_name")
+            if scheduler == "PNDMScheduler":
+                return "pndm"
+        return settled(request, profile).sampler
 
     def _exactly(self, request: EditRequest, profile: Profile, steps: int) -> EditRequest | None:
         """The request followed to the last digit, where the program and the model allow it."""

@@ -68,6 +68,9 @@ def lines(metadata: Metadata) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
+KINDS = {"references": "style", "loras": "LoRA"}  # of files, for people
+
+
 def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     """The record of a result."""
     request, made = document.request, document.made
@@ -79,19 +82,18 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     if document.source is None:
         yield "strength", "none: text-to-image"
     else:
-        yield (
-            "strength",
-            f"{request.get('strength')} {request.get('dialect') or request.get('dial')} ({noise})",
-        )
+        dial = request.get("dialect") or request.get("dial")
+        yield "strength", f"{request.get('strength')} {dial} ({noise})"
     yield "steps", _steps(document)
     guidance = request.get("guidance_scale")
     if guidance is not None:
         yield "guidance", str(guidance)
     yield "seed", str(request.get("seed"))
-    yield "model", document.model or "none ran"
+    loras: list[str] = request.get("loras") or []
+    yield "model", " + ".join([document.model or "none ran", *loras])
     for kind, files in document.files.items():
         for file in files:
-            yield "style" if kind == "references" else kind, _of_file(file)
+            yield KINDS.get(kind, kind), _of_file(file)
     if made.kept:
         yield "kept", ", ".join(f"{100 * v:.0f} % of {k}" for k, v in made.kept.items())
     yield "ran", f"{made.precision}, {made.mode}"
@@ -104,6 +106,8 @@ def _steps(document: Document) -> str:
     request = document.request
     exact, full = request.get("steps"), request.get("full_steps")
     asked = f"{exact} exactly" if exact is not None else f"of a full run of {full}"
+    if request.get("dialect") is not None:
+        asked = f"of {exact} asked"
     ran = f"{document.made.evaluations} evaluations"
     return f"{ran}, {asked} ({request.get('sampler')}, {request.get('spacing')})"
 

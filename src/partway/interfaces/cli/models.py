@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from partway.families import DEFAULT_MODEL, EMBEDDED, WITHOUT_WEIGHTS, profile_of
+from partway.families import DEFAULT_MODEL, EMBEDDED, WITHOUT_WEIGHTS, fetched, profile_of
 from partway.interfaces.cli.inputs import configured_model
 from partway.interfaces.cli.report import emit
 from partway.interfaces.facts import details, summary
@@ -29,13 +29,17 @@ def command(*, name: str | None, as_json: bool) -> None:
             _print_details(facts)
         return
     names = list(dict.fromkeys((*EMBEDDED, *WITHOUT_WEIGHTS, default)))
-    rows = [summary(profile_of(each)) | {"default": each == default} for each in names]
+    profiles = [(each, profile_of(each)) for each in names]
+    profiles += [(each.name, each) for each in fetched() if each.name not in names]
+    rows = [summary(profile) | {"default": name == default} for name, profile in profiles]
     if as_json:
         for row in rows:
             emit(row)
         return
     _print_table(rows)
     click.echo(f"* runs where no -m is given. Settings: {settings_file()}")
+    click.echo("-m also takes a folder, a .safetensors or OWNER/NAME on the hub: Stable Diffusion")
+    click.echo("1.x, 2.x and XL, and what was trained from them.")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

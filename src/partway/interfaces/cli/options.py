@@ -174,11 +174,9 @@ def dial_options(function: F) -> F:
             click.option(
                 "--sampler",
                 type=SamplerName("sampler", SAMPLERS),
-                default=DEFAULT_SAMPLER,
-                show_default=True,
                 is_eager=True,
                 help="How each step is computed; other programs' names work too, also with a "
-                'spacing: "DPM++ 2M Karras".',
+                f'spacing: "DPM++ 2M Karras". [default: {DEFAULT_SAMPLER}, or the model\'s own]',
             ),
             click.option(
                 "--spacing",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from partway.families import DEFAULT_MODEL, profile_of
+from partway.families import DEFAULT_MODEL, profile_of, settled
 from partway.interfaces.cli import options
 from partway.interfaces.cli.dialect import Said
 from partway.interfaces.cli.inputs import configured_model, strength_of
@@ -29,7 +29,7 @@ def command(
     dial: str,
     steps: int | None,
     full_steps: int | None,
-    sampler: str,
+    sampler: str | None,
     spacing: str,
     model: str | None,
     as_json: bool,
@@ -49,6 +49,7 @@ def command(
     request = calibrated(asked if said is None else said.on(asked, profile), profile)
     Reporter().hints(() if said is None else said.told)
     plan = plan_request(request, profile)
+    sampler = settled(request, profile).sampler
     evaluations = evaluations_of(request, profile, plan)
     levels = plan.levels or (CLEAN,)
     if as_json:

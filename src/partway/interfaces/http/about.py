@@ -21,14 +21,14 @@ from partway.interfaces.http.elsewhere import elsewhere
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
-from partway.interfaces.http.uploads import EditFields, parse_json, pictures_of, read_body
+from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
 from partway.metadata import read_metadata
 from partway.outline import evaluations_of, plan_request
 from partway.plan import describe
 from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
 from partway.samplers import SAMPLERS
 from partway.spacings import SPACINGS
-from partway.strength import BANDS, DEFAULT_STRENGTH, DIALS, band, strength_at
+from partway.strength import BANDS, DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, band, strength_at
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class PlanFields(BaseModel):
     dial: str = "standard"
     steps: int | None = None
     full_steps: int | None = None
-    sampler: str = DEFAULT_SAMPLER
+    sampler: str | None = Field(None, description="The model's own by default.")
     spacing: str = DEFAULT_SPACING
     model: str | None = Field(None, description="A name from /v1/models.")
 
@@ -102,7 +102,9 @@ async def choices() -> dict[str, Any]:
         "spacings": list(SPACINGS),
         "dials": list(DIALS),
         "defaults": {
-            name: EditFields.model_fields[name].default for name in ("sampler", "spacing", "dial")
+            "sampler": DEFAULT_SAMPLER,
+            "spacing": DEFAULT_SPACING,
+            "dial": DEFAULT_DIAL,
         },
         "bands": [
             {"name": name, "says": says, "from": low, "to": high}

@@ -20,7 +20,7 @@ from partway import images
 from partway.errors import InvalidRequest
 from partway.interfaces.http.errors import HTTPError, TooLarge, Unsupported, words
 from partway.noise import MAX_SEED
-from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
+from partway.request import DEFAULT_SPACING, EditRequest
 from partway.styles import style_file
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class EditFields(BaseModel):
     )
     steps: int | None = Field(None, description="Exactly so many steps, at any strength.")
     full_steps: int | None = Field(None, description="Density of a full run of so many steps.")
-    sampler: str = DEFAULT_SAMPLER
+    sampler: str | None = Field(None, description="The model's own by default.")
     spacing: str = DEFAULT_SPACING
     guidance_scale: float | None = Field(None, description="1 is off; the model's own by default.")
     guidance_interval: Pair = Field((0.0, 1.0), description="Noise fractions, as 0.2:0.9.")
