@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from PIL import Image
 from tests.families import tiny
 
 from partway.engine import Engine
+from partway.errors import ModelError, NonFinite
 from partway.families import load_family, profile_of
 from partway.families.stable_diffusion import DISTILLED_GUIDANCE, built_in_guidance
 from partway.images import read_bytes
 from partway.noise import Noise
 from partway.request import EditRequest
+from partway.result import EditResult
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
@@ -65,3 +69,53 @@ def test_an_lcm_is_told_its_guidance_as_diffusers_does() -> None:
     wanted = pipe.get_guidance_scale_embedding(None, torch.tensor([DISTILLED_GUIDANCE - 1.0]), 16)
     got = built_in_guidance(family.pipe.unet, 2)
     assert np.abs(got[1].numpy() - wanted[0].numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_shared_calls_agree_with_single_ones(kind: str, icon: Image.Image) -> None:
+    """Several strengths, prompts and guidances in one network call: within rounding."""
+    engine = Engine()
+    asked = EditRequest(
+        source=read_bytes(icon), model=str(tiny.folder_of(kind)), precision="fp32", full_steps=5
+    )
+    requests = [
+        asked.with_(prompt="red", strength=0.4),
+        asked.with_(prompt="a blue house", strength=0.9, guidance_scale=1.0),
+        asked.with_(strength=1.0, sampler="euler_ancestral", negative_prompt="red"),
+    ]
+    for request, shared in zip(requests, engine.run_many(requests), strict=True):
+        assert isinstance(shared, EditResult)
+        alone = np.asarray(engine.run(request).image).astype(int)
+        assert np.abs(np.asarray(shared.image) - alone).max() <= 1
+
+
+def test_damaged_weights_are_typed_errors(icon: Image.Image, tmp_path: Path) -> None:
+    safetensors = import_module("safetensors.torch")
+    folder = tmp_path / "sd1"
+    copytree(tiny.folder_of("sd1"), folder)
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    whole = file.read_bytes()
+    tensors = safetensors.load(whole)
+    asked = EditRequest(source=read_bytes(icon), model=str(folder), steps=1, precision="fp32")
+
+    def replace(data: bytes) -> None:
+        """By another file: one that is mapped into memory must not change."""
+        file.with_suffix(".part").write_bytes(data)
+        file.with_suffix(".part").replace(file)
+
+    replace(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="sd1 cannot be loaded"):
+        Engine().run(asked)
+    narrow = tensors["conv_in.weight"][:3].clone()
+    replace(safetensors.save(tensors | {"conv_in.weight": narrow}))
+    with pytest.raises(ModelError, match="sd1 cannot be loaded"):
+        Engine().run(asked)
+    nothing = tensors["conv_in.bias"] * np.nan
+    replace(safetensors.save(tensors | {"conv_in.bias": nothing}))
+    with pytest.raises(NonFinite):
+        Engine().run(asked)
+
+
+def test_a_folder_has_its_own_name_from_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny.folder_of("sd1"))
+    assert profile_of(".").name == "sd1"

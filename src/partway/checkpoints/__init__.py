@@ -63,7 +63,7 @@ def locate(model: str) -> Checkpoint | None:
     if place.is_file():
         return _from_file(place)
     if (place / layout.INDEX).is_file():
-        return from_folder(place.name, place)
+        return from_folder(place.resolve().name, place)
     if place.exists():
         return None
     found = hub.is_id(model)
