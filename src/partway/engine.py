@@ -30,7 +30,7 @@ from partway.families.exemplar import Manner, encode_references
 from partway.geometry import Canvas
 from partway.guidance import Guidance
 from partway.images import Picture
-from partway.outcome import enlarged, finished, untouched
+from partway.outcome import enlarged, finished, unread, untouched
 from partway.outline import evaluations_of, outline
 from partway.plan import Plan
 from partway.request import EditRequest
@@ -160,8 +160,9 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image, drawn = img2img.finish(family, latents, place, plan, picture, source)
+                notes = (*enlarged(profile, place), *unread(family, request))
             result = finished(image, drawn, request, plan, job, picture, family, mode, began)
-            return replace(result, warnings=(*result.warnings, *enlarged(profile, place)))
+            return replace(result, warnings=(*result.warnings, *notes))
 
         def preview(estimate: Array) -> Image:
             with self._lock:

@@ -10,6 +10,8 @@ from partway.fidelity import kept
 from partway.result import EditResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PIL.Image import Image
 
     from partway.batcher import Job
@@ -30,6 +32,14 @@ def enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
         return ()
     side = profile.native_size
     return (f"{profile.name} draws at {side} pixels: this result is enlarged {factor:.0f} times",)
+
+
+def unread(family: Family, request: EditRequest) -> tuple[str, ...]:
+    """Notes of families that read a prompt up to some length only."""
+    notes: Callable[[str], tuple[str, ...]] | None = getattr(family, "notes", None)
+    if notes is None:
+        return ()
+    return (*notes(request.prompt), *notes(request.negative_prompt))
 
 
 def finished(

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.families import tiny
 
+from partway.dialects.walks import walk
 from partway.engine import Engine
 from partway.errors import InvalidRequest, UserError
 from partway.families import profile_of
@@ -178,6 +179,11 @@ def test_same_picture_from_words_alone(engine: Engine, sampler: str) -> None:
             )
         )  # fmt: skip
         assert np.abs(np.asarray(made.image) / 255.0 - theirs).max() < 0.52 / 255.0, kind
+
+
+def test_walks_need_a_table() -> None:
+    with pytest.raises(InvalidRequest, match="without a table"):
+        walk({}, (), "euler", 0.5, 20)
 
 
 def test_what_is_not_followed_is_said(engine: Engine, source: Image.Image) -> None:

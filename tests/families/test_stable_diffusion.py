@@ -119,3 +119,20 @@ def test_damaged_weights_are_typed_errors(icon: Image.Image, tmp_path: Path) -> 
 def test_a_folder_has_its_own_name_from_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.folder_of("sd1"))
     assert profile_of(".").name == "sd1"
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl"])
+def test_a_prompt_that_is_cut_is_said(
+    kind: str, icon: Image.Image, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As a note with the result, and not with its words in a log."""
+    asked = EditRequest(
+        source=read_bytes(icon), model=str(tiny.folder_of(kind)), precision="fp32", steps=1
+    )
+    engine = Engine()
+    engine.run(asked)
+    capfd.readouterr()
+    note = f"the prompt has 102 tokens, {kind} reads the first 77"
+    assert note in engine.run(asked.with_(prompt="secret" * 16 + "word")).warnings
+    assert note not in engine.run(asked.with_(prompt="short")).warnings
+    assert capfd.readouterr().err == ""

@@ -91,6 +91,8 @@ def walk(config: Config, table: Sequence[float], sampler: str, strength: float, 
     table    ascending log noise-to-signal ratios by timestep
     sampler  "ddim", "euler", "euler_ancestral" or "dpmpp_2m"
     """
+    if not table:
+        raise InvalidRequest("models without a table of timesteps are not followed: leave --as out")
     if sampler not in SPACINGS:
         raise UnknownName("sampler that is followed exactly", sampler, SPACINGS)
     for name, value in PLAIN.items():

@@ -14,7 +14,7 @@ import numpy as np
 from partway.checkpoints.autoencoder import Autoencoder, factor_of, to_array, to_tensor
 from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
-from partway.checkpoints.pipeline import load_pipeline
+from partway.checkpoints.pipeline import load_pipeline, quiet
 from partway.checkpoints.scheduler import prediction_of, schedule_of
 from partway.denoiser import Array, Condition
 from partway.errors import ModelError
@@ -70,9 +70,18 @@ class StableDiffusion:
 
     def encode_prompt(self, prompt: str) -> Condition:
         """(L, D) hidden states of the text encoder."""
-        with library("torch").inference_mode():
+        with library("torch").inference_mode(), quiet():
             found = self.pipe.encode_prompt(prompt, self.pipe._execution_device, 1, False)  # noqa: SLF001, FBT003
             return to_array(found[0])[0]
+
+    def notes(self, prompt: str) -> tuple[str, ...]:
+        """What was not read of a prompt."""
+        with quiet():
+            count = len(self.pipe.tokenizer(prompt).input_ids)
+        limit: int = self.pipe.tokenizer.model_max_length
+        if count <= limit:
+            return ()
+        return (f"the prompt has {count} tokens, {self.profile.name} reads the first {limit}",)
 
     def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
         """(3, H, W) in [-1, 1] → latents (C, h, w)."""
