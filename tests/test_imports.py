@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"color", "patches", "checkpoints"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",
      "models", "examples", "styles", "full_size"},
-    {"metadata"},
+    {"metadata", "own_loop"},
     {"result"},
     {"edits", "choosing"},
     {"run", "outline", "outcome"},

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from partway.errors import PartwayError, UserError
     from partway.fidelity import Kept
     from partway.metadata import Metadata, read_metadata
+    from partway.own_loop import levels
     from partway.plan import Plan, plan_edit
     from partway.request import EditRequest
     from partway.result import EditResult
@@ -37,6 +38,7 @@ _HOMES = {
     "Schedule": "partway.schedule",
     "UserError": "partway.errors",
     "edit": "partway.api",
+    "levels": "partway.own_loop",
     "plan_edit": "partway.plan",
     "read_metadata": "partway.metadata",
     "replay": "partway.api",
@@ -56,6 +58,7 @@ __all__ = [
     "Schedule",
     "UserError",
     "edit",
+    "levels",
     "plan_edit",
     "read_metadata",
     "replay",

@@ -6,11 +6,13 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from tests.families import single, tiny
 
+import partway
 from partway import check
 from partway.checkpoints import autoencoder, distilled
 from partway.examples import PHOTOGRAPH
@@ -54,3 +56,35 @@ def test_its_names_and_numbers_are_the_programs() -> None:
     assert f"above {side} × {side} pixels" in PAGE
     assert f"at least {check.NEARLY_ALL:.0%} at {check.STRENGTHS[0]}".replace("%", " %") in PAGE
     assert f"{check.DECIBELS:.0f} dB" in PAGE
+
+
+def test_the_loop_of_ones_own_is_the_dial() -> None:
+    """The page's loop on a tiny pipeline: runs, and its ends are exact."""
+    import torch
+
+    pipe = tiny.KINDS["sd1"]()
+    loop = re.search(r"```python\n(way = .*?)```", PAGE, re.DOTALL)
+    assert loop is not None
+    rng = torch.Generator().manual_seed(3)
+    latents, noise, other = (torch.randn(1, 4, 8, 8, generator=rng) for _ in range(3))
+    embeddings = torch.randn(1, 77, 32, generator=rng)
+
+    def result(strength: float, source: torch.Tensor) -> torch.Tensor:
+        names: dict[str, Any] = {
+            "partway": partway,
+            "pipe": pipe,
+            "latents": source,
+            "noise": noise,
+            "embeddings": embeddings,
+        }
+        with torch.no_grad():
+            exec(loop[1].replace("strength=0.45", f"strength={strength}"), names)  # noqa: S102
+        return names["x"]
+
+    assert result(0.0, latents) is latents
+    assert torch.equal(result(1.0, latents), result(1.0, other))
+    near, far = (result(strength, latents) for strength in (0.45, 0.46))
+    assert near.isfinite().all()
+    assert not torch.equal(near, far)
+    way = partway.levels(pipe.scheduler, 0.45, steps=1)
+    assert f"0.45 starts at {way.plan.noise_fraction:.0%}".replace("%", " %") in PAGE
