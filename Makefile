@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual bench-maps calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-photos: .venv/.done  ## photographs in six styles: figures and sheets in d
 
 bench-residual: .venv/.done  ## what the autoencoder loses and what comes back: docs/results/
 	$(DEV)/python benchmarks/bench_residual.py
+
+bench-maps: .venv/.done  ## how strength maps are followed: docs/results/
+	$(DEV)/python benchmarks/bench_maps.py
 
 calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config.json, docs/results/
 	$(DEV)/python benchmarks/bench_calibration.py --write

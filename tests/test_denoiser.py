@@ -195,3 +195,13 @@ def test_keep_source_matches_a_whole_run_at_the_same_strength() -> None:
     whole, _ = with_map(np.ones((1, 1, 1)), steps=60, start=shade)
     changes = [float(np.sqrt(np.square(r - source).mean())) for r in (masked, whole)]
     assert changes[0] == pytest.approx(changes[1], rel=0.1)
+
+
+@pytest.mark.parametrize("steps", [4, 30])
+def test_a_gradient_map_is_followed(steps: int) -> None:
+    """Correlation of map and mean local change, as Differential Diffusion measures it: 0.97."""
+    shades = np.linspace(0.0, 0.9, 46)
+    result, source = with_map(shades[None, None], steps)
+    change = np.abs(result - source).mean(axis=(0, 1))
+    assert np.corrcoef(shades, change)[0, 1] >= 0.97
+    assert change[0] == pytest.approx(0.0, abs=1e-12)
