@@ -42,7 +42,8 @@ ON_ADHERENCE = (
 ON_AGREEMENT = (
     "Within 10 % at 30 steps from shade 0.3 up, and on dial standard everywhere; below "
     "that, the last step is wider than the shade, and the place is asked at a higher noise "
-    "than its own. No other weight was better: with the weight to the power 1.25 or 1.5 "
+    "than its own. Of five other weights none was better everywhere: with the weight to the "
+    "power 1.25 or 1.5 "
     "three mixtures came nearer at 8 and 30 steps, and two of them much further away at 4."
 )
 FAMILY = load(PROFILE, "fp32")
