@@ -57,6 +57,12 @@ def test_timesteps_are_those_of_their_tables(name: str) -> None:
         assert np.interp(time, np.arange(1000), log_nsr) == pytest.approx(math.log(here.nsr))
 
 
+def test_a_table_that_ends_level() -> None:
+    """Linear betas moved to zero signal: the last two levels come to the same."""
+    scheduler = diffusers.DDIMScheduler(rescale_betas_zero_snr=True)
+    assert levels(scheduler, 1.0, steps=3).timesteps[0] == 999.0
+
+
 def test_the_ends() -> None:
     scheduler = sd1("DDIMScheduler")
     latents, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)

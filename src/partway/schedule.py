@@ -108,7 +108,9 @@ class Schedule:
         )
         if log_nsr <= self.table[0]:  # below the table time runs linearly to zero noise
             return noise_fraction / noise_fraction_of(math.exp(self.table[0])) / count
-        index = min(bisect_left(self.table, log_nsr), count - 1)
+        if log_nsr >= self.table[-1]:  # where the last levels are equal too
+            return 1.0
+        index = bisect_left(self.table, log_nsr)
         below, above = self.table[index - 1], self.table[index]
         return min((index + (log_nsr - below) / (above - below)) / count, 1.0)
 
