@@ -31,7 +31,7 @@ LAYERS: list[set[str]] = [
     {"run", "outline", "outcome"},
     {"engine"},
     {"advice", "settings", "executors", "check"},
-    {"api"},
+    {"api", "jobs"},
     {"interfaces"},
     {"__init__", "__main__"},
 ]  # fmt: skip

@@ -119,13 +119,20 @@ class Engine:
         """
         return Run(self._prepare, Batcher(self._max_rows, self._lock))
 
+    def decoded(self, data: bytes, name: str = "the source") -> Picture:
+        """A source as a run will take it up; other threads may call this ahead of it."""
+        digest = hashlib.sha256(data).hexdigest()
+        return self._cache.get(
+            digest, lambda: images.load(data, name), lambda picture: picture.nbytes
+        )
+
     def _prepare(self, mode: Mode, index: int, request: EditRequest) -> Task | EditResult:
         """Decode, choose, plan, load, encode: a request as a task.
 
         At strength 0 the source itself is the result, in its own mode; no model is chosen.
         """
         began = time.perf_counter()
-        picture = self._picture(request)
+        picture = None if request.source is None else self.decoded(request.source)
         whole = outline(request, picture)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
         if profile is None:
@@ -227,14 +234,6 @@ class Engine:
                 resolved = (_identity(profile), family.precision)
                 self._families[key] = self._families.setdefault(resolved, family)
             return self._families[key]
-
-    def _picture(self, request: EditRequest) -> Picture | None:
-        """The decoded source."""
-        data = request.source
-        if data is None:
-            return None
-        digest = hashlib.sha256(data).hexdigest()
-        return self._cache.get(digest, lambda: images.load(data), lambda picture: picture.nbytes)
 
     def _condition(self, family: Family, prompt: str) -> Condition:
         """The encoded prompt, remembered per checkpoint."""

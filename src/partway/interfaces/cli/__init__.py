@@ -3,7 +3,8 @@
 Results go to files, or to stdout where asked; progress, hints and errors go to stderr. Commands are
 imported when they run, so that `partway --help` loads neither NumPy nor a runtime.
 
-    exit code   0 all written · 1 a model failed · 2 the request can be corrected · 130 interrupted
+    exit code   0 all written · 1 a model failed · 2 the request can be corrected
+                3 some of a batch failed · 4 the disk takes no more · 130 interrupted
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ DEFAULT_COMMAND = "edit"
 COMMANDS = {
     "edit": "Edit pictures; runs where no command is named.",
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
+    "batch": "A folder of pictures; killed at any moment, it goes on where it was.",
     "refine": "Nudge an almost-right result with its own settings.",
     "replay": "Make the same picture again from what its file says.",
     "info": "What picture files say about how they were made.",

@@ -1,0 +1,170 @@
+"""What became of every result of a folder: SQLite beside the results, written by one process.
+
+A result is announced before its file gets its name, and confirmed afterwards, so that after a crash
+the files that are there can be told from those of somebody else:
+
+    writing   the file may be there; if it is, it has this hash
+    done      it is there
+    failed    it could not be made; why is said
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from partway.errors import InvalidRequest, PartwayError, UserError
+
+try:
+    import fcntl
+
+    locks: ModuleType | None = fcntl
+except ImportError:  # not a POSIX system
+    locks = None
+
+FILE = ".partway-batch.sqlite"
+LOCK = ".partway-batch.lock"
+
+
+class InUse(UserError):
+    """Another run works on the folder."""
+
+    code = "in_use"
+
+
+class Stopped(PartwayError):
+    """The disk takes no more; the job can go on when it does."""
+
+    code = "stopped"
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result.
+
+    input, size, changed  SHA-256, bytes and time of change (ns) of its source
+    params                SHA-256 of its settings
+    output, written       SHA-256 and bytes of its file
+    previous              SHA-256 of the file it replaces
+    code, message         of the error it failed with
+    """
+
+    name: str
+    status: str
+    input: str | None = None
+    size: int | None = None
+    changed: int | None = None
+    params: str | None = None
+    output: str | None = None
+    written: int | None = None
+    previous: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+NAMES = [field.name for field in fields(Row)]
+TABLE = f"CREATE TABLE IF NOT EXISTS results ({', '.join(NAMES)}, PRIMARY KEY (name))"
+PACE = "CREATE TABLE IF NOT EXISTS pace (seconds)"  # per result, of the last run
+
+
+class Journal:
+    """The open journal of a folder. Safe to use from several threads."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._base.execute("PRAGMA journal_mode = WAL")  # one flush per row instead of three
+        self._base.execute("PRAGMA synchronous = FULL")
+        self._run(TABLE)
+        self._run(PACE)
+
+    def rows(self) -> dict[str, Row]:
+        """All results by name."""
+        return _rows(self._base)
+
+    def put(self, row: Row) -> None:
+        """Write a result's row; on disk when this returns. Stopped where it cannot be."""
+        marks = ", ".join("?" * len(NAMES))
+        self._run(f"INSERT OR REPLACE INTO results VALUES ({marks})", astuple(row))  # noqa: S608
+
+    def pace(self, seconds: float) -> None:
+        """Remember how long a result took."""
+        self._run("DELETE FROM pace")
+        self._run("INSERT INTO pace VALUES (?)", (seconds,))
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._base.close()
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        try:
+            with self._lock:
+                self._base.execute(statement, values)
+        except sqlite3.Error as error:
+            raise Stopped(f"the journal cannot be written: {error}") from error
+
+
+@contextmanager
+def opened(folder: Path) -> Generator[Journal]:
+    """The journal of a folder, which no other run may work on meanwhile.
+
+    InUse where one does; InvalidRequest where the folder cannot be made or its journal not read.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InvalidRequest(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        _take(descriptor, folder)
+        for left in folder.rglob(".partway-*.tmp"):  # of a run that was killed
+            left.unlink(missing_ok=True)
+        with closing(_open(folder / FILE)) as journal:
+            yield journal
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path) -> tuple[dict[str, Row], float | None]:
+    """The rows and the seconds a result took, of a folder that is only looked at."""
+    file = folder / FILE
+    if not file.exists():
+        return {}, None
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as base:
+            pace = base.execute("SELECT seconds FROM pace").fetchone()
+            return _rows(base), None if pace is None else float(pace[0])
+    except sqlite3.Error as error:
+        raise InvalidRequest(f"{file} is no journal that can be read: {error}") from error
+
+
+def _rows(base: sqlite3.Connection) -> dict[str, Row]:
+    found = base.execute(f"SELECT {', '.join(NAMES)} FROM results")  # noqa: S608  our own names
+    return {values[0]: Row(*values) for values in found}
+
+
+def _open(file: Path) -> Journal:
+    try:
+        return Journal(file)
+    except (sqlite3.Error, Stopped) as error:
+        raise InvalidRequest(f"{file} is no journal that can be used: {error}") from error
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    """Lock the folder; the system lets go of it when the process ends, however it ends."""
+    if locks is None:
+        return
+    try:
+        locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
+    except OSError as error:
+        raise InUse(
+            f"another run works on {folder}: wait for it, or name another folder"
+        ) from error

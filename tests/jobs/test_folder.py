@@ -1,0 +1,296 @@
+"""Folders that are killed, filled up and fought over: every result whole, none lost, none twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+from tests.jobs.breaking import broken
+
+from partway.interfaces.cli import cli
+from partway.jobs import journal
+from partway.jobs.folder import FolderRun
+from partway.jobs.inputs import find
+from partway.jobs.items import Item, Writing, items_of
+from partway.request import EditRequest
+
+FULL = "PARTWAY_FULL" in os.environ
+ROOT = Path(__file__).parent.parent.parent
+EDIT = ("red, navy", "-m", "analytic", "--steps", "2", "-s", "0.5")
+
+
+def batch(*words: str) -> Result:
+    result = CliRunner().invoke(cli, ["batch", "in", "out", *EDIT, *words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def fill(count: int, side: int = 12) -> None:
+    rng = np.random.default_rng(1)
+    Path("in/sub").mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (side + i % 3, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"in/{'sub/' if i % 2 else ''}{i:03}.png")
+
+
+def hashes(folder: str = "out") -> dict[str, str]:
+    files = Path(folder).rglob("*.png")
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def codes() -> dict[str, str]:
+    rows, _ = journal.read(Path("out"))
+    return {name: row.code for name, row in rows.items() if row.code is not None}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+@pytest.fixture
+def whole(place: Path) -> dict[str, str]:
+    """What an uninterrupted run over the same pictures makes."""
+    del place
+    fill(16)
+    assert batch().exit_code == 0
+    made = hashes()
+    assert len(made) == 16
+    Path("out").rename("expected")
+    return made
+
+
+def test_the_same_command_makes_nothing_twice(whole: dict[str, str]) -> None:
+    assert "16 made, 0 there already" in batch().stderr
+    stamps = {f: f.stat().st_mtime_ns for f in Path("out").rglob("*.png")}
+    assert "0 made, 16 there already" in batch().stderr
+    assert {f: f.stat().st_mtime_ns for f in Path("out").rglob("*.png")} == stamps
+    assert hashes() == whole
+
+
+def test_what_changed_is_made_anew_and_nothing_else() -> None:
+    fill(4)
+    batch()
+    before = hashes()
+    Image.new("RGB", (9, 9), "green").save("in/000.png")
+    Path("in/002.txt").write_text("gold")
+    Path("out/sub/001.png").unlink()
+    assert "3 made, 1 there already" in batch().stderr
+    after = hashes()
+    assert {name for name in before if before[name] != after[name]} == {"000.png", "002.png"}
+
+
+def test_a_file_that_is_somebody_elses_is_left_alone() -> None:
+    fill(2)
+    Path("out").mkdir()
+    Path("out/000.png").write_bytes(b"mine")
+    done = batch()
+    assert done.exit_code == 3
+    assert codes() == {"000.png": "output_exists"}
+    assert Path("out/000.png").read_bytes() == b"mine"
+    assert batch("--force").exit_code == 0
+    assert hashes()["000.png"] != hashlib.sha256(b"mine").hexdigest()
+    Path("out/000.png").write_bytes(b"retouched by hand")
+    assert batch("--steps", "3").exit_code == 3
+    assert Path("out/000.png").read_bytes() == b"retouched by hand"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1000 if FULL else 100])
+def test_bad_files_are_reported_and_end_nothing(count: int) -> None:
+    fill(count, side=8)
+    files = sorted(Path("in").rglob("*.png"))
+    picked = np.random.default_rng(1).choice(count, count * 14 // 100, replace=False)
+    bad = [files[i] for i in picked]
+    for n, file in enumerate(bad):
+        data = file.read_bytes()
+        kinds = (b"", b"no picture", data[: len(data) // 2], b"\0" * 500)
+        file.write_bytes(kinds[n % len(kinds)])
+    names = {str(file.relative_to("in")) for file in bad}
+    done = batch()
+    assert done.exit_code == 3
+    assert set(codes()) == names
+    assert set(codes().values()) == {"unreadable_image"}
+    assert set(hashes()) == {str(file.relative_to("in")) for file in files} - names
+    assert done.stderr.count("error: ") == len(bad) + 1
+    again = batch()
+    assert again.exit_code == 3
+    assert f"0 made, {count - len(bad)} there already, {len(bad)} failed" in again.stderr
+    Image.new("RGB", (8, 8)).save(bad[0])
+    assert f"1 made, {count - len(bad)} there" in batch("--retry-failed").stderr
+
+
+def test_a_picture_that_vanishes_is_its_own_failure() -> None:
+    fill(3)
+    items = items_of(
+        find("in", Path("out")),
+        EditRequest(prompt="red", model="analytic", steps=1),
+        Writing(),
+    )
+    Path("in/000.png").unlink()
+    told: dict[str, object] = {}
+
+    def hear(item: Item, outcome: object) -> None:
+        told[item.name] = outcome
+
+    with journal.opened(Path("out")) as book:
+        assert FolderRun(Path("out"), book, Writing(), hear).run(items, threading.Event())
+    assert len(told) == 3
+    assert set(codes()) == {"000.png"}
+
+
+def test_two_runs_on_one_folder_refuse_each_other() -> None:
+    fill(1)
+    with journal.opened(Path("out")):
+        done = batch()
+        assert done.exit_code == 2
+        assert "another run works on out" in done.stderr
+    assert batch().exit_code == 0
+
+
+def test_plan_says_what_would_be_done_and_writes_nothing() -> None:
+    fill(3)
+    done = batch("--plan")
+    assert "3 to make (time unknown before a first run), 0 there" in done.stdout
+    assert not Path("out").exists()
+    batch()
+    Path("out/000.png").unlink()
+    assert "1 to make (about" in batch("--plan").stdout
+
+
+def test_interrupted_it_says_how_to_go_on(whole: dict[str, str]) -> None:
+    cancel = threading.Event()
+    items = items_of(
+        find("in", Path("out")),
+        EditRequest(prompt="red, navy", model="analytic", steps=2, strength=0.5),
+        Writing(),
+    )
+    with journal.opened(Path("out")) as book:
+        run = FolderRun(Path("out"), book, Writing(), lambda *_: cancel.set())
+        assert not run.run(items, cancel)
+    assert 0 < len(hashes()) < 16
+    assert hashes().items() <= whole.items()
+    assert "16 made" not in batch().stderr
+    assert hashes() == whole
+
+
+def test_memory_bounds_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(12, side=40)
+    most = 0
+    step = FolderRun._hear
+
+    def watch(self: FolderRun, *args: object) -> None:
+        nonlocal most
+        most = max(most, len(self._live) + len(self._written))
+        step(self, *args)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(FolderRun, "_hear", watch)
+    items = items_of(
+        find("in", Path("out")), EditRequest(prompt="red", model="analytic", steps=4), Writing()
+    )
+    with journal.opened(Path("out")) as book:
+        run = FolderRun(Path("out"), book, Writing(), lambda *_: None, memory=1)
+        assert run.run(items, threading.Event())
+    assert len(hashes()) == 12
+    assert 1 <= most <= 5  # what was being read when the bound was met
+
+
+@pytest.mark.parametrize("kind", ["ENOSPC", "EIO"])
+def test_every_failing_file_operation_is_survived(kind: str) -> None:
+    fill(3)
+    batch()
+    Path("out").rename("expected")
+    expected, at = hashes("expected"), 0
+    while True:
+        at += 1
+        with broken(at, kind) as seen:
+            done = batch()
+        if len(seen) < at:
+            break
+        assert done.exit_code in {0, 4}, done.stderr
+        if done.exit_code == 4:
+            assert "the same command goes on from here" in done.stderr
+        assert hashes().items() <= expected.items(), (at, seen)
+        assert batch().exit_code == 0, (at, seen)
+        assert hashes() == expected
+        assert not list(Path("out").rglob("*.tmp"))
+        Path("out").rename(f"out-{at}")
+    assert at > 9
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_file_operation_loses_nothing() -> None:
+    fill(2)
+    batch()
+    Path("out").rename("expected")
+    expected, at = hashes("expected"), 0
+    while True:
+        at += 1
+        words = [sys.executable, "-m", "tests.jobs.breaking", str(at), "KILL", "batch"]
+        done = subprocess.run([*words, "in", "out", *EDIT], capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        settle(expected)
+        Path("out").rename(f"out-{at}")
+    assert at > 9
+
+
+def settle(expected: dict[str, str]) -> None:
+    """After a kill: what is visible is whole, and the same command makes the rest, once."""
+    assert hashes().items() <= expected.items()
+    there = len(hashes())
+    again = batch()
+    assert again.exit_code == 0, again.stderr
+    made = int(again.stderr.split(" made")[0].rsplit(" ", 1)[1])
+    assert made == len(expected) - there, "a result that was there was made again"
+    assert hashes() == expected
+    assert not list(Path("out").rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_kill_at_random_moments_loses_nothing(whole: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "partway", "batch", "in", "out", *EDIT]
+    rng, landed, trials, midway = np.random.default_rng(7), 0, 0, 0
+    while landed < (200 if FULL else 20):
+        trials += 1
+        assert trials < 2000
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+            # Half of the kills fall between the start and the first result, half after it.
+            begun = "**/*.png" if trials % 2 else ".partway-batch.sqlite"
+            while child.poll() is None and not any(Path("out").glob(begun)):
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0.0, 0.3))
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                landed += 1
+        midway += 0 < len(hashes()) < len(whole)
+        settle(whole)
+        Path("out").rename(f"out-{trials}")
+    assert midway > landed // 4, "too few kills fell into the work"
+
+
+def test_a_damaged_journal_is_said() -> None:
+    fill(1)
+    Path("out").mkdir()
+    Path("out/.partway-batch.sqlite").write_bytes(b"no database" * 100)
+    done = batch()
+    assert done.exit_code == 2
+    assert "is no journal that can be used" in done.stderr
+    with pytest.raises(sqlite3.DatabaseError):
+        sqlite3.connect("out/.partway-batch.sqlite").execute("SELECT * FROM results")
