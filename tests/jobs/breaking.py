@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from partway.images import whole_files
 from partway.interfaces.cli import main
 from partway.jobs.journal import Journal, Row
 
-SITES = ("open", "fsync", "link", "put")
-
 
 @contextmanager
-def broken(at: int, kind: str) -> Iterator[list[str]]:
+def broken(at: int, kind: str) -> Generator[list[str]]:
     """The operations there were, by name; the one numbered `at` fails or kills the process."""
     seen: list[str] = []
     real_open, real_fsync, real_link, real_put = Path.open, os.fsync, os.link, Journal.put

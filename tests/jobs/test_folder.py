@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 from PIL import Image
 from tests.jobs.breaking import broken
 
+from partway.engine import Engine
+from partway.images import Picture
 from partway.interfaces.cli import cli
 from partway.jobs import journal
-from partway.jobs.folder import FolderRun
+from partway.jobs.folder import AHEAD, FolderRun
 from partway.jobs.inputs import find
 from partway.jobs.items import Item, Writing, items_of
 from partway.request import EditRequest
@@ -115,8 +118,10 @@ def test_a_file_that_is_somebody_elses_is_left_alone() -> None:
 def test_bad_files_are_reported_and_end_nothing(count: int) -> None:
     fill(count, side=8)
     files = sorted(Path("in").rglob("*.png"))
-    picked = np.random.default_rng(1).choice(count, count * 14 // 100, replace=False)
-    bad = [files[i] for i in picked]
+    picked: NDArray[np.int64] = np.random.default_rng(1).choice(
+        count, count * 14 // 100, replace=False
+    )
+    bad = [files[int(i)] for i in picked.tolist()]
     for n, file in enumerate(bad):
         data = file.read_bytes()
         kinds = (b"", b"no picture", data[: len(data) // 2], b"\0" * 500)
@@ -175,13 +180,18 @@ def test_plan_says_what_would_be_done_and_writes_nothing() -> None:
 
 def test_interrupted_it_says_how_to_go_on(whole: dict[str, str]) -> None:
     cancel = threading.Event()
+
+    def hear(item: Item, outcome: object) -> None:
+        del item, outcome
+        cancel.set()
+
     items = items_of(
         find("in", Path("out")),
         EditRequest(prompt="red, navy", model="analytic", steps=2, strength=0.5),
         Writing(),
     )
     with journal.opened(Path("out")) as book:
-        run = FolderRun(Path("out"), book, Writing(), lambda *_: cancel.set())
+        run = FolderRun(Path("out"), book, Writing(), hear)
         assert not run.run(items, cancel)
     assert 0 < len(hashes()) < 16
     assert hashes().items() <= whole.items()
@@ -189,25 +199,30 @@ def test_interrupted_it_says_how_to_go_on(whole: dict[str, str]) -> None:
     assert hashes() == whole
 
 
-def test_memory_bounds_what_is_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_bounds_what_is_in_flight() -> None:
     fill(12, side=40)
-    most = 0
-    step = FolderRun._hear
+    told: list[str] = []
+    in_flight: list[int] = []
 
-    def watch(self: FolderRun, *args: object) -> None:
-        nonlocal most
-        most = max(most, len(self._live) + len(self._written))
-        step(self, *args)  # pyright: ignore[reportArgumentType]
+    class Counting(Engine):
+        def decoded(self, data: bytes, name: str = "the source") -> Picture:
+            if threading.current_thread() is not threading.main_thread():
+                in_flight.append(1 + len(in_flight) - len(told))
+            return super().decoded(data, name)
 
-    monkeypatch.setattr(FolderRun, "_hear", watch)
+    def hear(item: Item, outcome: object) -> None:
+        del outcome
+        told.append(item.name)
+
     items = items_of(
         find("in", Path("out")), EditRequest(prompt="red", model="analytic", steps=4), Writing()
     )
     with journal.opened(Path("out")) as book:
-        run = FolderRun(Path("out"), book, Writing(), lambda *_: None, memory=1)
+        run = FolderRun(Path("out"), book, Writing(), hear, engine=Counting(), memory=1)
         assert run.run(items, threading.Event())
     assert len(hashes()) == 12
-    assert 1 <= most <= 5  # what was being read when the bound was met
+    assert len(in_flight) == 12
+    assert max(in_flight) <= AHEAD + 1
 
 
 @pytest.mark.parametrize("kind", ["ENOSPC", "EIO"])
