@@ -62,8 +62,8 @@ def client(client_of: Client) -> TestClient:
 
 
 @pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server on a port of this machine, and leave for real clients to reach it and no other."""
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave for real clients to reach servers of this machine, and no other."""
 
     def connect(self: socket.socket, to: Any) -> None:
         assert to[0] == "127.0.0.1", f"a test tried to reach {to}"
@@ -76,6 +76,12 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def address(loopback: None) -> Iterator[str]:
+    """A server on a port of this machine."""
+    del loopback
     executor = LocalExecutor(in_thread)
     service = Service(executor, Models(["analytic"]), Jobs(), 60)
     listener = listen("127.0.0.1", 0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from partway.metadata import read_metadata
@@ -43,6 +43,25 @@ def test_another_format_says_the_same(client: TestClient, png: bytes) -> None:
         for query in ("", "?format=jpeg", "?format=webp")
     ]
     assert documents[0] == documents[1] == documents[2]
+
+
+@pytest.mark.parametrize("query", ["", "?format=webp", "?format=jpeg", "?format=avif"])
+def test_what_the_source_carries_goes_along_and_its_place_where_asked(
+    client: TestClient, icon: Image.Image, query: str
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Ada"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    made_up = ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    profile = ImageCms.ImageCmsProfile(made_up).tobytes()  # pyright: ignore[reportUnknownArgumentType]
+    stream = io.BytesIO()
+    icon.save(stream, "JPEG", exif=exif, icc_profile=profile, dpi=(300, 300))
+    for keep in ("false", "true"):
+        data = image_of(client, stream.getvalue(), query, keep_gps=keep)
+        with Image.open(io.BytesIO(data)) as made:
+            assert made.getexif()[ExifTags.Base.Artist] == "Ada"
+            assert bool(made.getexif().get_ifd(ExifTags.IFD.GPSInfo)) == (keep == "true")
+            assert made.info["icc_profile"] == profile
 
 
 def test_metadata_can_be_left_out(

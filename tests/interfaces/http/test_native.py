@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,7 +14,10 @@ from PIL import Image
 
 from partway.engine import Engine
 from partway.examples import PHOTOGRAPH
+from partway.families import profile_of
+from partway.interfaces.http.uploads import Word
 from partway.request import DEFAULT_SAMPLER, EditRequest
+from partway.strength import WORDS, named_strength
 from partway.styles import STYLES
 
 Parse = Callable[[str], list[tuple[int, str, dict[str, Any]]]]
@@ -42,6 +45,22 @@ def test_an_edit_is_the_engines_picture(client: TestClient, png: bytes) -> None:
     assert np.array_equal(picture(file.content), np.asarray(expected.image))
     assert result["evaluations"] == expected.evaluations == result["plan"]["evaluations"]
     assert (job["status"], result["status"], result["mode"]) == ("done", "done", "exact")
+
+
+@pytest.mark.parametrize("word", ["subtle", "reimagine"])
+def test_a_word_is_the_models_number(client: TestClient, png: bytes, word: str) -> None:
+    profile = profile_of("analytic")
+    number = named_strength(word, gain=profile.gain, curve=profile.curve)
+    job = finished(client, png, strength=word)
+    assert job["results"][0]["strength"] == number
+    plan = client.post("/v1/plan", json={"strength": word}).json()
+    assert (plan["strength"], plan["levels"]) == (number, job["results"][0]["plan"]["levels"])
+    fields = FIELDS | {"strength": "stronk"}
+    for path in ("/v1/edits", "/v1/plan"):
+        wrong = client.post(path, json=fields if path == "/v1/edits" else {"strength": "stronk"})
+        assert wrong.status_code == 422
+        assert "reimagine" in wrong.json()["error"]["message"]
+    assert get_args(Word) == tuple(WORDS)
 
 
 def test_json_and_form_are_the_same_edit(client: TestClient, png: bytes) -> None:

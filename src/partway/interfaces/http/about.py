@@ -21,14 +21,22 @@ from partway.interfaces.http.elsewhere import elsewhere
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
-from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
+from partway.interfaces.http.uploads import Word, parse_json, pictures_of, read_body
 from partway.metadata import read_metadata
 from partway.outline import evaluations_of, plan_request
 from partway.plan import describe
 from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, EditRequest
 from partway.samplers import SAMPLERS
 from partway.spacings import SPACINGS
-from partway.strength import BANDS, DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, band, strength_at
+from partway.strength import (
+    BANDS,
+    DEFAULT_DIAL,
+    DEFAULT_STRENGTH,
+    DIALS,
+    band,
+    named_strength,
+    strength_at,
+)
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ class PlanFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    strength: float = Field(DEFAULT_STRENGTH, json_schema_extra={"minimum": 0, "maximum": 1})
+    strength: float | Word = Field(DEFAULT_STRENGTH, json_schema_extra={"minimum": 0, "maximum": 1})
     dial: str = "standard"
     steps: int | None = None
     full_steps: int | None = None
@@ -75,10 +83,12 @@ async def plan(request: Request) -> dict[str, Any]:
     models = service_of(request).models
     models.resolve(fields.model)
     profile = models.profiles[fields.model or models.default]
-    asked = EditRequest(
-        source=b"?",  # a plan with a source; its pixels do not matter
-        **fields.model_dump(exclude={"model"}),
-    )
+    given = fields.model_dump(exclude={"model"})
+    if isinstance(fields.strength, str):
+        given["strength"] = named_strength(
+            fields.strength, fields.dial, profile.gain, profile.curve
+        )
+    asked = EditRequest(source=b"?", **given)  # a plan with a source; its pixels do not matter
     made = plan_request(asked, profile)
     evaluations = evaluations_of(asked, profile, made)
     return plan_facts(made, evaluations, profile.name) | {

@@ -54,14 +54,21 @@ class Job:
 
     format_name  of the files, a key of results.FORMATS
     metadata     whether they say how they were made
+    keep_gps     whether they say where the source was taken, if it does
     """
 
     def __init__(
-        self, checked: Sequence[Checked], format_name: str, *, metadata: bool = True
+        self,
+        checked: Sequence[Checked],
+        format_name: str,
+        *,
+        metadata: bool = True,
+        keep_gps: bool = False,
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.format = format_name
         self.metadata = metadata
+        self.keep_gps = keep_gps
         self.created = time()
         self.status = "queued"
         self.position: int | None = 0
@@ -182,7 +189,11 @@ class Job:
         """Encode the file and tell of it; what cannot be encoded has failed."""
         try:
             data, note = await asyncio.to_thread(
-                encode_result, outcome, self.format, metadata=self.metadata
+                encode_result,
+                outcome,
+                self.format,
+                metadata=self.metadata,
+                keep_gps=self.keep_gps,
             )
         except Exception as error:  # noqa: BLE001
             self._fail(index, as_typed(error))

@@ -85,6 +85,8 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
         preview_every=fields.preview_every,
         format_name=fields.format,
         metadata=fields.metadata,
+        keep_gps=fields.keep_gps,
+        word=None if isinstance(fields, SweepFields) else fields.word,
     )
     if not _waits(request):
         facts = {

@@ -113,7 +113,14 @@ async def _make(
     first = to_request(fields, source, [], model)
     seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
     asked = [first.with_(seed=(seed + i) % (MAX_SEED + 1) if i else seed) for i in range(fields.n)]
-    job = await service.submit(asked, mode=fields.mode, format_name=fields.output_format)
+    job = await service.submit(
+        asked,
+        mode=fields.mode,
+        format_name=fields.output_format,
+        metadata=fields.metadata,
+        keep_gps=fields.keep_gps,
+        word=fields.word,
+    )
     await service.wait(job, request)
     base = str(request.base_url).rstrip("/")
     return answer_of(fields, asked, job, base)

@@ -35,19 +35,20 @@ def check_format(name: str) -> str:
 
 
 def encode_result(
-    result: EditResult, name: str = "png", *, metadata: bool = True
+    result: EditResult, name: str = "png", *, metadata: bool = True, keep_gps: bool = False
 ) -> tuple[bytes, str | None]:
     """The file of a result, as the command line would write it, and a note or None."""
-    return result.encode(FORMATS[name][0], metadata=metadata)
+    return result.encode(FORMATS[name][0], metadata=metadata, keep_gps=keep_gps)
 
 
 def reencode(data: bytes, name: str) -> bytes:
-    """A finished file in another format, with the record that is in it."""
+    """A finished file in another format, with all that it carries: a place only where asked for."""
     format_name = FORMATS[name][0]
-    document, carried = read_metadata(data).document, images.NOTHING
+    picture = images.load(data, "the result", keep_gps=True)
+    document, carried = read_metadata(data).document, picture.carried
     if document is not None:
         carried, _ = embed(carried, document, format_name)
-    return images.encode(images.load(data, "the result").image, format_name, carried)
+    return images.encode(picture.image, format_name, carried)
 
 
 def data_url(image: Image.Image, side: int = PREVIEW) -> str:

@@ -1,7 +1,7 @@
 """`partway serve`: an executor behind a socket, until it is told to stop.
 
-The first SIGTERM or Ctrl-C closes the port, refuses new work and finishes what was accepted within
-the grace; the second ends it at once.
+The first SIGTERM or Ctrl-C has new work refused (503) and what was accepted finished within the
+grace; answers and results can be fetched until then, and shortly after. The second ends it at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 HOST, PORT = "127.0.0.1", 7861
 MIN_KEY = 8  # characters
 GRACE = 30.0  # seconds
+LINGER = 2.0  # seconds in which the results of the last jobs can still be fetched
+CLOSING = 5  # seconds in which answers under way are sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +110,16 @@ def warm_engine(model: str) -> Engine:
 
 
 class Server(uvicorn.Server):
-    """uvicorn with our signals: drain at the first, end at the second, exit code 0."""
+    """uvicorn with our signals: drain at the first, end at the second, exit code 0.
 
-    def __init__(self, config: uvicorn.Config, executor: Executor) -> None:
+    grace  seconds to finish what was accepted; the rest is answered 503
+    """
+
+    def __init__(self, config: uvicorn.Config, executor: Executor, grace: float = GRACE) -> None:
         super().__init__(config)
         self._executor = executor
+        self._grace = grace
+        self._stopping = False
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -130,10 +138,28 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """A signal, or a request to stop."""
         del sig, frame
-        self.force_exit = self.should_exit
-        self.should_exit = True
+        if self._stopping:
+            self.should_exit = self.force_exit = True
+            return
+        self._stopping = True
         # not here: the signal may have come while this thread holds the executor's lock
-        threading.Thread(target=self._executor.drain, daemon=True).start()
+        threading.Thread(target=self._stop, daemon=True).start()
+
+    def _stop(self) -> None:
+        """Finish what was accepted while the port is open, then close it."""
+        self._executor.drain()
+        had_work, end = self._busy(), monotonic() + self._grace
+        while self._busy() and monotonic() < end:
+            sleep(0.05)
+        self._executor.close()
+        if had_work:
+            sleep(LINGER)
+        self.should_exit = True
+
+    def _busy(self) -> bool:
+        """Whether anything accepted is unfinished."""
+        status = self._executor.status()
+        return status.queued + status.running > 0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -169,11 +195,11 @@ def serve(options: Options, on_up: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=int(options.grace),
+            timeout_graceful_shutdown=CLOSING,
             limit_concurrency=1000,
         )
         on_up(address_of(listener))
-        Server(config, executor).run(sockets=[listener])
+        Server(config, executor, options.grace).run(sockets=[listener])
     finally:
         executor.close(grace=0.0)
         service.close()

@@ -22,8 +22,9 @@ from partway.interfaces.http.errors import Conflict
 from partway.interfaces.http.fitting import check_size
 from partway.interfaces.http.jobs import Checked, Job, Jobs
 from partway.interfaces.http.results import check_format
-from partway.outline import outline
+from partway.outline import calibration_of, outline
 from partway.settings import load_settings
+from partway.strength import named_strength
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -103,11 +104,17 @@ class Service:
         preview_every: int = 0,
         format_name: str = "png",
         metadata: bool = True,
+        keep_gps: bool = False,
+        word: str | None = None,
     ) -> Job:
-        """Check requests and have them run: a job. Raises what is wrong with any of them."""
+        """Check requests and have them run: a job. Raises what is wrong with any of them.
+
+        word  of WORDS, in place of their strengths
+        """
         format_name = check_format(format_name)
-        checked = await self.in_thread(check_requests, requests)
-        job = Job(checked, format_name, metadata=metadata and load_settings().metadata)
+        checked = await self.in_thread(check_requests, requests, word)
+        metadata = metadata and load_settings().metadata
+        job = Job(checked, format_name, metadata=metadata, keep_gps=keep_gps)
         try:
             job.submission = self.executor.submit(
                 [each.request for each in checked],
@@ -161,8 +168,11 @@ async def until_gone(request: Request) -> None:
         pass
 
 
-def check_requests(requests: Sequence[EditRequest]) -> list[Checked]:
-    """Decode the pictures of requests and outline each; the model is chosen once per source."""
+def check_requests(requests: Sequence[EditRequest], word: str | None = None) -> list[Checked]:
+    """Decode the pictures of requests and outline each; the model is chosen once per source.
+
+    word  of WORDS, in place of their strengths: the model says which number it is
+    """
     pictures: dict[int, Picture] = {}
     chosen: dict[int, str] = {}
     checked: list[Checked] = []
@@ -184,6 +194,10 @@ def check_requests(requests: Sequence[EditRequest]) -> list[Checked]:
         if asked.model is None and whole.profile is not None:
             chosen[id(source)] = whole.profile.name
             request = asked.with_(model=whole.profile.name)
+        if word is not None and whole.profile is not None:
+            gain, curve = calibration_of(request, whole.profile)
+            request = request.with_(strength=named_strength(word, request.dial, gain, curve))
+            whole = outline(request, picture)
         checked.append(Checked(request, whole, hints_of(request, whole.profile)))
     return checked
 

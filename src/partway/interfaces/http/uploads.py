@@ -49,6 +49,7 @@ def _list(value: Any) -> Any:
 
 Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
 Size = Annotated[tuple[int, int], BeforeValidator(_pair)]
+Word = Literal["subtle", "balanced", "strong", "reimagine"]  # of strength.WORDS
 Names = Annotated[list[str], BeforeValidator(_list)]
 
 
@@ -59,9 +60,10 @@ class EditFields(BaseModel):
 
     prompt: str = Field("", description="What the result should show.")
     negative_prompt: str = Field("", description="What guidance pushes away from.")
-    strength: float | None = Field(
+    strength: float | Word | None = Field(
         None,
-        description="0 keeps the source, 1 ignores it; 0.5 where none is given.",
+        description="0 keeps the source, 1 ignores it; 0.5 where none is given. A word is the "
+        "number that changes pictures so much on the model.",
         json_schema_extra={"minimum": 0, "maximum": 1},
     )
     dial: str = Field(
@@ -88,6 +90,14 @@ class EditFields(BaseModel):
     )
     format: str = Field("png", description="png, jpeg, webp or avif.")
     metadata: bool = Field(default=True, description="Files say how they were made.")
+    keep_gps: bool = Field(
+        default=False, description="Files say where the source was taken, if it does."
+    )
+
+    @property
+    def word(self) -> str | None:
+        """The word in place of a strength."""
+        return self.strength if isinstance(self.strength, str) else None
 
 
 class EditJSON(EditFields):
@@ -232,4 +242,6 @@ def to_request(
     names = EditRequest.__dataclass_fields__
     given = {name: getattr(fields, name) for name in type(fields).model_fields if name in names}
     given |= {"seed": seed, "model": model}
+    if fields.word is not None:
+        given["strength"] = None  # until the model is known
     return EditRequest(**given, source=source, references=(*styles, *references))

@@ -1,0 +1,161 @@
+"""Promise S6: a server told to stop finishes what it accepted, and nothing new."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from partway.executors.local import LocalExecutor
+from partway.executors.worker import in_thread
+from partway.interfaces.http import running
+from partway.interfaces.http.app import create_app
+from partway.interfaces.http.jobs import Jobs
+from partway.interfaces.http.running import CLOSING, Server, address_of, listen
+from partway.interfaces.http.service import Models, Service
+
+SIGN = {"X-Partway": "test"}
+LONG = {"model": "analytic", "prompt": "navy", "steps": "500", "strength": "0.5"}
+Started = Callable[[float], tuple[Server, str, threading.Thread]]
+
+
+@pytest.fixture
+def started(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
+    """Starts a server with seconds of grace in a thread."""
+    monkeypatch.setattr(running, "LINGER", 0.5)
+    ends: list[Callable[[], None]] = []
+
+    def start(grace: float) -> tuple[Server, str, threading.Thread]:
+        executor = LocalExecutor(in_thread)
+        service = Service(executor, Models(["analytic"]), Jobs(), 60)
+        listener = listen("127.0.0.1", 0)
+        app = create_app(service)
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=CLOSING)
+        server = Server(config, executor, grace)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        ends.extend([executor.close, service.close])
+        address = address_of(listener)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        return server, address, thread
+
+    yield start
+    for end in ends:
+        end()
+
+
+def stopped_under_load(started: Started, png: bytes, grace: float, steps: str) -> dict[str, Any]:
+    """Two jobs run, one waited for and one not; the server is told to stop; what comes of each."""
+    server, address, thread = started(grace)
+    fields = LONG | {"steps": steps}
+    answers: list[httpx.Response] = []
+    with httpx.Client(base_url=address, headers=SIGN, trust_env=False, timeout=60) as http:
+
+        def wait() -> None:
+            with httpx.Client(base_url=address, headers=SIGN, trust_env=False, timeout=60) as own:
+                answers.append(own.post("/v1/edits?wait=1", data=fields, files={"source": png}))
+
+        job = http.post("/v1/edits", data=fields, files={"source": png}).json()
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        deadline = time.monotonic() + 20
+        while server._executor.status().queued + server._executor.status().running < 2:
+            assert time.monotonic() < deadline, "the jobs ended before the test began"
+            time.sleep(0.002)
+        server.handle_exit(signal.SIGTERM, None)
+        facts: dict[str, Any] = {}
+        late: httpx.Response | None = None
+        image: bytes | None = None
+        try:
+            while server._executor.status().ready:
+                time.sleep(0.002)
+            late = http.post("/v1/edits", data=fields, files={"source": png})
+            while (facts := http.get(job["url"]).json())["status"] in {"queued", "running"}:
+                time.sleep(0.02)
+            if facts["status"] == "done":
+                image = http.get(facts["results"][0]["image"]).content
+        except httpx.TransportError:  # its port is closed
+            facts = {}
+        waiting.join(60)
+    thread.join(20)
+    return {
+        "waited": answers[0] if answers else None,
+        "late": late,
+        "status": facts.get("status"),
+        "image": image,
+        "ended": not thread.is_alive(),
+    }
+
+
+def test_s6_what_was_accepted_is_finished(started: Started, png: bytes) -> None:
+    for steps in ("400", "500", "600"):
+        found = stopped_under_load(started, png, 60, steps)
+        assert found["waited"].json()["status"] == "done"
+        assert found["late"].status_code == 503
+        assert int(found["late"].headers["retry-after"]) >= 1
+        assert found["status"] == "done"
+        assert found["image"].startswith(b"\x89PNG")
+        assert found["ended"]
+
+
+def test_s6_what_takes_too_long_is_answered_503(started: Started, png: bytes) -> None:
+    began = time.monotonic()
+    found = stopped_under_load(started, png, 0.2, "1000")
+    assert found["waited"].status_code == 503
+    assert int(found["waited"].headers["retry-after"]) >= 1
+    assert found["status"] == "failed"
+    assert found["ended"]
+    assert time.monotonic() - began < 0.2 + CLOSING + 5
+
+
+@pytest.mark.parametrize("mutant", ["closes its port at once", "goes on accepting"])
+def test_s6_a_server_that_stops_otherwise_would_be_noticed(
+    mutant: str, started: Started, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close(self: Server) -> None:
+        self._executor.drain()
+        self.should_exit = True
+
+    def idle(self: LocalExecutor) -> None:
+        return None
+
+    if mutant == "goes on accepting":
+        monkeypatch.setattr(LocalExecutor, "_check_open", idle)
+        assert stopped_under_load(started, png, 60, "500")["late"].status_code == 202
+    else:
+        monkeypatch.setattr(Server, "_stop", close)
+        assert stopped_under_load(started, png, 60, "500")["image"] is None
+
+
+def test_s6_a_signal_ends_it_with_0(loopback: None, png: bytes) -> None:
+    command = [sys.executable, "-m", "partway", "serve", "--port", "0", "-m", "analytic"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    found = re.search(r"http://\S+", server.stderr.readline())
+    assert found is not None
+    deadline = time.monotonic() + 60
+    with httpx.Client(base_url=found[0], headers=SIGN, trust_env=False, timeout=60) as http:
+        while http.get("/health/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        job = http.post("/v1/edits", data=LONG, files={"source": png}).json()
+        server.send_signal(signal.SIGTERM)
+        while (facts := http.get(job["url"]).json())["status"] in {"queued", "running"}:
+            time.sleep(0.02)
+        assert facts["status"] == "done"
+        assert http.get(facts["results"][0]["image"]).status_code == 200
+    _, said = server.communicate(timeout=60)
+    assert server.returncode == 0
+    assert "Traceback" not in said
