@@ -46,6 +46,9 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
     for name in options:
         if name not in names:
             raise UnknownName("option", name, names)
+    for name in ("mask", "strength_map"):
+        if options.get(name) is not None:
+            options[name] = read_bytes(options[name])
     if isinstance(options.get("sampler"), str):
         sampler, spacing = resolve_sampler(options["sampler"])
         options["sampler"] = sampler
@@ -71,13 +74,18 @@ def edit(
     keep      instead of a strength: the share of structure to keep, 0 … 1. The strength is found
               in at most six runs, within two points where the picture allows it, and stands in
               the result's request
-    options   any other field of EditRequest: seed, model, steps, guidance_scale …
+    options   any other field of EditRequest: seed, model, steps, guidance_scale …; mask and
+              strength_map are pictures as `image` is
 
     The result's .image is a PIL image of the source's size. Raises PartwayError and nothing else
     on bad input. The same arguments give the same picture, bit for bit.
     """
     source = None if image is None else read_bytes(image)
-    names = Names(_name(image))
+    names = Names(
+        _name(image),
+        mask=_name(options.get("mask")),
+        strength_map=_name(options.get("strength_map")),
+    )
     plain = None if isinstance(strength, str) else strength
     request = EditRequest(prompt=prompt, source=source, strength=plain, **_known(options))
     if keep is None and not isinstance(strength, str):

@@ -23,6 +23,7 @@ from partway.cache import Cache
 from partway.denoiser import Condition
 from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
+from partway.edits.region import Region, part_on, region_of, seen_of
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, load_family, settled
@@ -31,11 +32,12 @@ from partway.geometry import Canvas
 from partway.guidance import Guidance
 from partway.images import Picture
 from partway.outcome import enlarged, finished, unread, untouched
-from partway.outline import evaluations_of, outline
+from partway.outline import calibration_of, evaluations_of, outline
 from partway.plan import Plan
 from partway.request import EditRequest
 from partway.result import EditResult
 from partway.run import Mode, Run, Task
+from partway.strength import start_noise_fraction
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -133,12 +135,15 @@ class Engine:
         """
         began = time.perf_counter()
         picture = None if request.source is None else self.decoded(request.source)
+        region = None if picture is None else region_of(request, picture)
         whole = outline(request, picture)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
         if profile is None:
             return untouched(request, picture, plan, mode, began)
         if profile.conditioning == "references":
-            return self._prepare_pyramid(mode, index, request, picture, profile, plan, began)
+            return self._prepare_pyramid(
+                mode, index, request, picture, region, profile, plan, began
+            )
         scale = request.guidance_scale
         guidance = Guidance(
             profile.default_guidance if scale is None else scale, request.guidance_interval
@@ -147,7 +152,7 @@ class Engine:
         named = settled(request, profile)
         condition = self._condition(family, request.prompt)
         negative = self._condition(family, request.negative_prompt)
-        source = None
+        source, part = None, None
         if request.dialect is not None:
             place = as_diffusers.canvas(request, profile, picture)
             with self._lock:
@@ -155,18 +160,21 @@ class Engine:
                     named, family, place, picture, condition, negative, guidance
                 )
         else:
-            place = img2img.canvas(request, profile, picture)
-            if picture is not None and plan.noise_fraction < 1.0:
-                source = self._source(family, picture, place)
+            picture, seen = seen_of(request, picture, region)
+            place = img2img.canvas(request, profile, seen)
+            if seen is not None and (region is not None or plan.noise_fraction < 1.0):
+                source = self._source(family, seen, place)
             shape = family.latent_shape(*place.padded)
-            rows = img2img.begin(named, plan, shape, source, condition, negative, guidance)
+            if region is not None and seen is not None:
+                part = part_on(region, seen, place, shape, plan, _dial(request, profile))
+            rows = img2img.begin(named, plan, shape, source, condition, negative, guidance, part)
         shape = family.latent_shape(*place.padded)
         key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 
         def finish(latents: Array) -> EditResult:
             with self._lock:
-                image, drawn = img2img.finish(family, latents, place, plan, picture, source)
+                image, drawn = img2img.finish(family, latents, place, plan, picture, source, part)
                 notes = (*enlarged(profile, place), *unread(family, request))
             result = finished(image, drawn, request, plan, job, picture, family, mode, began)
             return replace(result, warnings=(*result.warnings, *notes))
@@ -183,27 +191,33 @@ class Engine:
         index: int,
         request: EditRequest,
         picture: Picture | None,
+        region: Region | None,
         profile: Profile,
         plan: Plan,
         began: float,
     ) -> Task:
         """The task of an edit that follows pictures instead of words."""
         family = self.family(profile, request.precision)
-        place = pyramid.canvas(request, profile.native_size, picture)
+        picture, seen = seen_of(request, picture, region)
+        place = pyramid.canvas(request, profile.native_size, seen)
         source: Array | None = None
-        if picture is not None and plan.noise_fraction < 1.0:
-            source = family.encode(images.to_canvas(picture.rgb, place))
+        if seen is not None and (region is not None or plan.noise_fraction < 1.0):
+            source = family.encode(images.to_canvas(seen.rgb, place))
+        part = None
+        if region is not None and seen is not None:
+            shape = family.latent_shape(*place.padded)
+            part = part_on(region, seen, place, shape, plan, _dial(request, profile))
         ladder = pyramid.scales(request, plan, family.schedule, place)
         manner_at = partial(self._manner, request.references)
         for scale in ladder:  # reads the style pictures now: a broken one fails before any step
             manner_at(max(scale.extent))
-        rows = pyramid.begin(request, plan, ladder, source, manner_at)
+        rows = pyramid.begin(request, plan, ladder, source, manner_at, part)
         key = (_identity(profile), family.precision, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 
         def finish(latents: Array) -> EditResult:
             with self._lock:
-                image = pyramid.finish(request, plan, family, latents, place, picture, source)
+                image = pyramid.finish(request, plan, family, latents, place, picture, source, part)
             return finished(image, image, request, plan, job, picture, family, mode, began)
 
         def preview(estimate: Array) -> Image:
@@ -254,6 +268,12 @@ class Engine:
                 return img2img.encode(family, picture, place)
 
         return self._cache.get(key, make, lambda source: source.nbytes)
+
+
+def _dial(request: EditRequest, profile: Profile) -> Callable[[float], float]:
+    """Where an edit of a strength starts, as the request reads its dial on a model."""
+    gain, curve = calibration_of(request, profile)
+    return lambda strength: start_noise_fraction(strength, request.dial, gain, curve)
 
 
 def _identity(profile: Profile) -> tuple[Hashable, ...]:

@@ -25,13 +25,15 @@ MAX_PROMPT = 20_000  # characters
 MAX_SIDE = 16_384
 MAX_REFERENCES = 8
 MAX_LORAS = 8
+MAX_REACH = 1024  # pixels a mask grows or fades by
 
 
+FILLS = ("source", "blur", "noise")
 PRECISIONS = ("auto", "bf16", "fp32")
 FOLLOWED = ("diffusers",)  # dialects that are followed to the last digit
 OPTIONAL = {
-    "dialect", "full_steps", "gain", "guidance_scale", "model", "sampler", "source", "steps",
-    "strength",
+    "dialect", "full_steps", "gain", "guidance_scale", "mask", "mask_feather", "model", "sampler",
+    "source", "steps", "strength", "strength_map",
 }  # fmt: skip
 
 
@@ -62,6 +64,18 @@ class EditRequest:
     loras              "FILE.safetensors:0.8" each: adapters added to the checkpoint, with weights
     dialect            "diffusers": all as its image-to-image pipeline does it, see
                        edits.as_diffusers; strength and steps are then those of that pipeline
+    strength_map       bytes of a grey picture of the source's size: white is edited with the whole
+                       strength, black not at all, grey with its share
+    mask               bytes of a picture of the source's size: white is repainted, black stays
+    alpha_mask         the source's own transparency is the mask: what shows through is repainted
+    mask_invert        black is repainted instead
+    mask_grow          pixels by which the mask grows; negative shrinks it
+    mask_feather       pixels over which the result fades into the source, to both sides of the
+                       mask's edge; None is 1/64 of the long side
+    fill               what repainting starts from: "source", "blur", the surroundings continued,
+                       or "noise"
+    only_masked        work on the masked part alone, at the model's full resolution
+    padding            pixels of surroundings seen around it
     """
 
     prompt: str = ""
@@ -86,6 +100,15 @@ class EditRequest:
     keep_colors: bool = False
     loras: tuple[str, ...] = ()
     dialect: str | None = None
+    strength_map: bytes | None = field(default=None, repr=False)
+    mask: bytes | None = field(default=None, repr=False)
+    alpha_mask: bool = False
+    mask_invert: bool = False
+    mask_grow: int = 0
+    mask_feather: float | None = None
+    fill: str = "source"
+    only_masked: bool = False
+    padding: int = 32
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -112,6 +135,7 @@ class EditRequest:
             raise InvalidRequest(f"working multiple is {self.working_multiple}, allowed is 1 … 4")
         self._check_references()
         self._check_followed()
+        self._check_masks()
         if self.size is not None:
             self._check_size(Extent(*self.size))
 
@@ -139,12 +163,47 @@ class EditRequest:
             "guidance-interval": (self.guidance_interval, (0.0, 1.0)),
             "working-multiple": (self.working_multiple, 1),
             "references": (self.references, ()),
+            "strength map": (self.strength_map, None),
+            "mask": (self.mask, None),
+            "alpha mask": (self.alpha_mask, False),
         }
         for name, (value, default) in own.items():
             if value != default:
                 raise InvalidRequest(
                     f"{name} is not {self.dialect}'s: leave it out where that is followed exactly"
                 )
+
+    def _check_masks(self) -> None:
+        """InvalidRequest for masks that exclude each other or have nothing to lie on."""
+        kinds = {
+            "a strength map": self.strength_map is not None,
+            "a mask": self.mask is not None,
+            "the alpha mask": self.alpha_mask,
+        }
+        given = [kind for kind, there in kinds.items() if there]
+        if len(given) > 1:
+            raise InvalidRequest(f"give {' or '.join(given)}, not both")
+        if given and self.source is None:
+            raise InvalidRequest(f"{given[0]} needs a source to lie on: give a picture to edit")
+        if self.strength_map is not None or not given:
+            changed = {
+                "mask invert": self.mask_invert,
+                "mask grow": self.mask_grow != 0,
+                "mask feather": self.mask_feather is not None,
+                "fill": self.fill != "source",
+                "only masked": self.only_masked,
+            }
+            for name, there in changed.items():
+                if there:
+                    raise InvalidRequest(f"{name} is for masks: give --mask FILE with it")
+        ranges = {
+            "mask grow": (self.mask_grow, -MAX_REACH, MAX_REACH),
+            "mask feather": (self.mask_feather or 0.0, 0, MAX_REACH),
+            "padding": (self.padding, 0, MAX_SIDE),
+        }
+        for name, (value, least, most) in ranges.items():
+            if not least <= value <= most:
+                raise InvalidRequest(f"{name} is {value:g}, allowed is {least} … {most} pixels")
 
     def _normalise(self) -> None:
         """Bring every field to its own type, so that equal requests are equal; or refuse it."""
@@ -158,10 +217,11 @@ class EditRequest:
                 "precision",
                 "model",
                 "dialect",
+                "fill",
             ),
-            whole: ("steps", "full_steps", "seed", "working_multiple"),
-            number: ("strength", "gain", "guidance_scale"),
-            data: ("source",),
+            whole: ("steps", "full_steps", "seed", "working_multiple", "mask_grow", "padding"),
+            number: ("strength", "gain", "guidance_scale", "mask_feather"),
+            data: ("source", "strength_map", "mask"),
         }
         for convert, names in kinds.items():
             for name in names:
@@ -186,6 +246,8 @@ class EditRequest:
             raise UnknownName("dial", self.dial, DIALS)
         if self.precision not in PRECISIONS:
             raise UnknownName("precision", self.precision, PRECISIONS)
+        if self.fill not in FILLS:
+            raise UnknownName("fill", self.fill, FILLS)
         get_spacing(self.spacing)
 
     def _check_size(self, size: Extent) -> None:

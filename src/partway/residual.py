@@ -49,10 +49,15 @@ def box_blur(values: Array, radius: int) -> Array:
     return blurred
 
 
-def restore(result: Array, round_trip: Array, source: Array, noise_fraction: float) -> Array:
-    """Add the residual back; all pictures (H, W, 3) float32 in 0 … 255, the same size."""
+def restore(
+    result: Array, round_trip: Array, source: Array, noise_fraction: float | Array
+) -> Array:
+    """Add the residual back; all pictures (H, W, 3) float32 in 0 … 255, the same size.
+
+    noise_fraction  of the start, one for all or (H, W, 1)
+    """
     amount = 1.0 - noise_fraction**FALL
-    if amount <= 0.0:
+    if np.max(amount) <= 0.0:
         return result
     difference = np.abs(result - round_trip).max(axis=-1)
     radius = max(1, round(max(difference.shape) * WINDOW))

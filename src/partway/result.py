@@ -25,17 +25,25 @@ if TYPE_CHECKING:
 class Names:
     """Where the bytes of a request came from: for records of a result, never deciding pixels.
 
-    source, references  file names, as written; None where bytes had no file
-    parent              SHA-256 of the result this one refines
+    source, references, mask, strength_map  file names, as written; None where bytes had no file
+    parent                                  SHA-256 of the result this one refines
     """
 
     source: str | None = None
     references: tuple[str | None, ...] = ()
     parent: str | None = None
+    mask: str | None = None
+    strength_map: str | None = None
 
     def of(self, field: str) -> tuple[str | None, ...]:
         """The names of the files a field of the request held."""
-        return {"source": (self.source,), "references": self.references}.get(field, ())
+        several: dict[str, tuple[str | None, ...]] = {
+            "source": (self.source,),
+            "references": self.references,
+            "mask": (self.mask,),
+            "strength_map": (self.strength_map,),
+        }
+        return several.get(field, ())
 
 
 NO_NAMES = Names()

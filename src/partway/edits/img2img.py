@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partway import images
-from partway.denoiser import Array, Rows, guide
+from partway.denoiser import Array, Rows, guide, keep_source
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
 from partway.guidance import Guidance
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from partway.denoiser import Condition
+    from partway.edits.region import Part
     from partway.families import Family, Profile
     from partway.images import Picture
     from partway.plan import Plan
@@ -72,18 +73,27 @@ def begin(
     condition: Condition,
     negative: Condition,
     guidance: Guidance,
+    part: Part | None = None,
 ) -> Rows:
     """The sampler's walk as a coroutine of network rows.
 
     At the start x = kappa * alpha * source + sigma * eps; where kappa * alpha is 0 no source is
-    needed, and a request with one gives the same x as a request without.
+    needed, and a request with one gives the same x as a request without. With a part, kappa is
+    each position's own, and positions let go of the source at their own levels.
     """
     noise = Noise(request.seed, shape)
     start = plan.levels[0]
     x = start.sigma * noise()
-    if source is not None and plan.kappa * start.alpha > 0.0:
+    sampler = get_sampler(request.sampler)
+    if part is not None and part.region.shades and sampler.shaded is not None:
+        sampler = get_sampler(sampler.shaded)
+    if source is not None and part is not None:
+        x = part.kappa * start.alpha * part.begins(request, source.latents) + x
+    elif source is not None and plan.kappa * start.alpha > 0.0:
         x = plan.kappa * start.alpha * source.latents + x
-    solver = get_sampler(request.sampler).solve(x.astype(np.float32), plan.levels, noise)
+    solver = sampler.solve(x.astype(np.float32), plan.levels, noise)
+    if source is not None and part is not None:
+        solver = keep_source(solver, source.latents, part.noise_fractions)
     return guide(solver, condition, negative, guidance)
 
 
@@ -94,6 +104,7 @@ def finish(
     plan: Plan,
     picture: Picture | None,
     source: Encoded | None,
+    part: Part | None = None,
 ) -> tuple[Image, Image]:
     """Decode final latents to a picture of the source's size, with its alpha.
 
@@ -104,6 +115,11 @@ def finish(
     check_finite(decoded, "decoding")
     values = images.from_canvas(decoded, place)
     share = 1.0 - plan.noise_fraction
+    if picture is not None and source is not None and part is not None:
+        drawn = part.composed(values, picture, 0.0)
+        rgb = part.seen.rgb.astype(np.float32)
+        values = restore(values, source.round_trip, rgb, part.pixels)
+        return part.composed(values, picture, share), drawn
     drawn = images.compose(values, picture)
     if picture is None or source is None:
         return drawn, drawn

@@ -19,7 +19,7 @@ import numpy as np
 
 from partway import images
 from partway.color import matched, with_hues
-from partway.denoiser import Array, Rows, Solver, guide
+from partway.denoiser import Array, Rows, Solver, guide, keep_source
 from partway.edits.img2img import check_finite
 from partway.errors import InvalidRequest
 from partway.full_size import carry, enlarged
@@ -34,6 +34,7 @@ from partway.strength import nsr_of
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from partway.edits.region import Part
     from partway.families import Family
     from partway.families.exemplar import Manner
     from partway.images import Picture
@@ -107,6 +108,11 @@ def evaluations(request: EditRequest, plan: Plan) -> int:
 
 def check(request: EditRequest) -> None:
     """InvalidRequest for what a reference-driven edit cannot follow."""
+    if request.strength_map is not None:
+        raise InvalidRequest(
+            "a strength map needs a model that follows words; a style picture takes a mask: "
+            "--mask FILE"
+        )
     if not request.references:
         raise InvalidRequest(
             "exemplar needs a picture to take its manner from: "
@@ -127,10 +133,14 @@ def begin(
     ladder: Sequence[Scale],
     source: Array | None,
     manner_at: Callable[[int], Manner],
+    part: Part | None = None,
 ) -> Rows:
     """The walks as one coroutine of network rows; returns the finest result (3, h, w) opponent.
 
-    source     (3, h, w) opponent at the working size; not looked at where the plan is pure noise
+    source     (3, h, w) opponent at the working size; where the plan is pure noise only a part
+               looks at it
+    part       what of the source is edited: the coarsest scale keeps the rest, of which all is
+               the source's own at the end
     manner_at  the references' condition for a long side in pixels
     """
     result: Array | None = None
@@ -154,6 +164,9 @@ def begin(
         solver = get_sampler(request.sampler).solve(x.astype(np.float32), scale.levels, noise)
         if result is not None:
             solver = keep_layout(solver, result)
+        elif part is not None and source is not None:
+            fractions = np.clip(enlarged(part.noise_fractions[0], width, height), 0.0, 1.0)
+            solver = keep_source(solver, resized(source, width, height), fractions[None])
         result = yield from guide(solver, condition, condition, Guidance())
     if result is None:
         raise AssertionError("a pyramid has at least one scale")
@@ -233,6 +246,7 @@ def finish(
     place: Canvas,
     picture: Picture | None,
     source: Array | None,
+    part: Part | None = None,
 ) -> Image:
     """The final picture at the source's own size, with its alpha."""
     check_finite(latents, "sampling")
@@ -243,6 +257,9 @@ def finish(
     result = images.from_canvas(family.decode(latents), working)
     reduced = images.from_canvas(family.decode(source), working)
     share = 1.0 - plan.noise_fraction
+    if part is not None:
+        values = carry(result, reduced, part.seen.rgb, share)
+        return part.composed(values, picture, share)
     values = carry(result, reduced, picture.rgb, share)
     return images.compose(values, picture, share)
 

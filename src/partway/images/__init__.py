@@ -9,7 +9,13 @@ and a result keeps the source's profile and alpha.
 
 from __future__ import annotations
 
-from partway.images.canvas import compose, from_canvas, to_canvas
+from partway.images.canvas import (
+    compose,
+    from_canvas,
+    opaque,
+    over_source,
+    to_canvas,
+)
 from partway.images.carried import NOTHING, Carried, clean_xmp
 from partway.images.modes import rgb_of
 from partway.images.picture import Picture, Pixels
@@ -38,6 +44,8 @@ __all__ = [
     "format_for",
     "from_canvas",
     "load",
+    "opaque",
+    "over_source",
     "read_bytes",
     "rgb_of",
     "same_stream",

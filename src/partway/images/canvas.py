@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +82,38 @@ def compose(values: Array, picture: Picture | None, share: float = 0.0) -> Image
     if picture.profile is not None:
         image.info["icc_profile"] = picture.profile
     return image
+
+
+def own_colors(picture: Picture) -> Pixels:
+    """(H, W, 3) of a source as its results have them: in their profile, not mixed with white."""
+    own = _own_colors(picture)
+    if own is None:
+        colors = split(picture.image)[0]
+        own = np.asarray(color_profiles.to_srgb(colors, picture.image.info.get("icc_profile")))
+    return own
+
+
+def over_source(result: Image.Image, picture: Picture, opacity: Array) -> Image.Image:
+    """A composed result over its source's own pixels.
+
+    opacity  (H, W): where it is 0 a pixel is the source's, bit for bit where that has 8 bits
+    """
+    own, weight = own_colors(picture).astype(np.float32), opacity[..., None]
+    pixels = np.asarray(result)
+    mixed = weight * pixels[..., :3] + (1.0 - weight) * own
+    mixed = np.rint(mixed).astype(np.uint8)
+    if pixels.shape[-1] == 4:
+        mixed = np.dstack([mixed, pixels[..., 3]])
+    image = Image.fromarray(mixed)
+    image.info.update(result.info)
+    return image
+
+
+def opaque(picture: Picture) -> Picture:
+    """A source as if nothing of it were transparent: its own colours, also those that hid."""
+    colors = split(picture.image)[0]
+    rgb = np.asarray(color_profiles.to_srgb(colors, picture.image.info.get("icc_profile")))
+    return replace(picture, image=colors, rgb=rgb, alpha=None)
 
 
 def _own_colors(picture: Picture) -> Pixels | None:

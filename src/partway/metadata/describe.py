@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAM = f"Partway {__version__}"
 HOPS = 2  # folders up to a source
-APART = {"source", "references", "model"}  # recorded in places of their own
+APART = {"source", "references", "model", "mask", "strength_map"}  # recorded in places of their own
 
 
 def describe(result: EditResult, folder: Path | None = None) -> Document:

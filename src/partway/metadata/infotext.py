@@ -61,6 +61,10 @@ KEYS = {
 }
 
 
+# Our fills under A1111's names.
+FILLS = {"source": "original", "blur": "fill", "noise": "latent noise"}
+
+
 def a1111_strength(noise_fraction: float) -> float:
     """The `Denoising strength` at which A1111 starts from this noise, on Stable Diffusion 1.x.
 
@@ -121,6 +125,15 @@ def _pairs(document: Document) -> Iterator[tuple[str, object]]:
     if made.kept:
         for name, share in made.kept.items():
             yield f"Partway kept {_value(name)}", round(share, 4)
+    if "mask" in document.files or request.get("alpha_mask"):
+        feather = request.get("mask_feather")
+        yield "Mask blur", "auto" if feather is None else feather
+        if request.get("mask_invert"):
+            yield "Mask mode", "Inpaint not masked"
+        if request.get("only_masked"):
+            yield "Inpaint area", "Only masked"
+            yield "Masked area padding", request.get("padding")
+        yield "Masked content", FILLS.get(str(request.get("fill")), "original")
     styles = [file.called for file in document.files.get("references", ())]
     if styles:
         yield "Partway style", " + ".join(styles)

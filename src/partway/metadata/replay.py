@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 KINDS = {
     "source": ("source", "--source FILE"),
     "references": ("style picture", "--style FILE"),
+    "mask": ("mask", "--mask FILE"),
+    "strength_map": ("strength map", "--map FILE"),
     "loras": ("LoRA", "--lora FILE"),
 }
 
@@ -63,6 +65,8 @@ def replay_of(
     *,
     source: bytes | None = None,
     references: Sequence[bytes] = (),
+    mask: bytes | None = None,
+    strength_map: bytes | None = None,
     loras: Sequence[str] = (),
     model: str | None = None,
     configured: str | None = None,
@@ -79,7 +83,9 @@ def replay_of(
     fields that this version does not know; InvalidRequest for values no request may have.
     """
     finder = Finder(folder, anyway)
-    given = {"source": [] if source is None else [source], "references": [*references]}
+    single = {"source": source, "mask": mask, "strength_map": strength_map}
+    given = {name: [] if data is None else [data] for name, data in single.items()}
+    given["references"] = [*references]
     known = {each.name: each for each in fields(EditRequest)}
     unknown = sorted({*document.request, *document.files} - known.keys())
     if unknown and not anyway:
@@ -94,8 +100,10 @@ def replay_of(
         for name, value in document.request.items()
         if name in known and name != "model" and name not in KINDS
     }
-    if source is not None and "source" not in document.files:
-        raise InputsDiffer("this picture was made without a source: leave --source out")
+    for name, data in single.items():
+        if data is not None and name not in document.files:
+            kind, option = KINDS[name]
+            raise InputsDiffer(f"this picture was made without a {kind}: leave {option[:-5]} out")
     for name, wanted in document.files.items():
         if name == "loras":
             values[name] = finder.loras(document.request.get(name), wanted, loras)

@@ -42,8 +42,9 @@ class Sampler:
                 distilled for it
     stochastic  whether it draws noise on the way
     per_step    network evaluations per interval; the last one, to no noise, always takes one
-    memory      whether a step uses estimates of earlier ones: not for maps of more than two
-                strengths, whose positions set out at different times
+    memory      whether a step uses estimates of earlier ones
+    shaded      the sampler that walks maps of more than two strengths in its place: there
+                positions set out at different times, which one with memory cannot follow
     """
 
     solve: Callable[[Array, Sequence[Level], Noise], Solver]
@@ -51,6 +52,7 @@ class Sampler:
     stochastic: bool = False
     per_step: int = 1
     memory: bool = False
+    shaded: str | None = None
 
     def evaluations(self, intervals: int) -> int:
         """Network evaluations for a run of so many intervals, at least one."""
@@ -63,10 +65,12 @@ SAMPLERS: dict[str, Sampler] = {
     "euler_ancestral": Sampler(euler_ancestral, order=1, stochastic=True),
     "euler_sde": Sampler(euler_sde, order=1, stochastic=True),
     "heun": Sampler(heun, order=2, per_step=2),
-    "dpmpp_2m": Sampler(dpmpp_2m, order=2, memory=True),
-    "dpmpp_2m_sde": Sampler(dpmpp_2m_sde, order=2, stochastic=True, memory=True),
+    "dpmpp_2m": Sampler(dpmpp_2m, order=2, memory=True, shaded="euler"),
+    "dpmpp_2m_sde": Sampler(
+        dpmpp_2m_sde, order=2, stochastic=True, memory=True, shaded="euler_sde"
+    ),
     "dpmpp_sde": Sampler(dpmpp_sde, order=2, stochastic=True, per_step=2),
-    "unipc": Sampler(unipc, order=3, memory=True),
+    "unipc": Sampler(unipc, order=3, memory=True, shaded="euler"),
     "lcm": Sampler(lcm, order=0, stochastic=True),
 }
 

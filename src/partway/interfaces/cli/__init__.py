@@ -29,6 +29,7 @@ DEFAULT_COMMAND = "edit"
 # Name → one line for `partway --help`. Each is `command` in the module of its name.
 COMMANDS = {
     "edit": "Edit pictures; runs where no command is named.",
+    "inpaint": "Repaint a masked part; every other pixel stays as it is.",
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
     "batch": "A folder of pictures; killed at any moment, it goes on where it was.",
     "refine": "Nudge an almost-right result with its own settings.",

@@ -23,6 +23,7 @@ from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
     names_of,
+    read_masks,
     read_source,
     read_styles,
     slug,
@@ -30,6 +31,7 @@ from partway.interfaces.cli.inputs import (
     strength_of,
     wants_metadata,
 )
+from partway.interfaces.cli.masks import OF_MASKS, mask_options
 from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
@@ -65,6 +67,7 @@ class Draft:
     type=options.Keep(),
     help="Instead of a strength: find the one that keeps so much of the structure, as 70%.",
 )
+@mask_options
 @options.edit_options
 @options.seed_options
 @click.option(
@@ -101,6 +104,8 @@ def command(
     quiet: bool,
     model: str | None,
     styles: tuple[str, ...],
+    mask: str | None,
+    strength_map: str | None,
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT; without a source, make a picture from the prompt alone.
@@ -118,6 +123,7 @@ def command(
         raise InvalidRequest("give --as or --keep, not both")
     if keep is not None:
         _check_keep(keep, strength, output, sources=len(names), dry_run=dry_run)
+    part = read_masks(mask, strength_map) | {name: fields.pop(name) for name in OF_MASKS}
     first = EditRequest(
         prompt=text,
         strength=None if tool is not None or isinstance(strength, str) else strength,
@@ -128,13 +134,18 @@ def command(
     said = None if tool is None else Said(tool, strength, has_source=bool(names))
     every_seed = options.consecutive(seeds, batch_count)
     word = strength if isinstance(strength, str) and said is None else None
-    drafts, errors = _drafts(first, word, names, every_seed, size, said)
+    drafts, errors = _drafts(first, word, names, every_seed, size, said, part)
     items = [
         replace(
             item,
             quality=quality,
             keep_gps=keep_gps,
-            names=names_of(item.name if item.request.source is not None else None, styles),
+            names=names_of(
+                item.name if item.request.source is not None else None,
+                styles,
+                mask=mask,
+                strength_map=strength_map,
+            ),
             metadata=wants_metadata(no_metadata=no_metadata),
         )
         for item in _settled(drafts, output, every_seed, keep, force=force)
@@ -202,13 +213,15 @@ def _drafts(
     seeds: list[int],
     size: tuple[int, int] | None,
     said: Said | None,
+    part: dict[str, Any],
 ) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
     """What is to be made of all sources; a source that cannot be used stops no other.
 
     word  of WORDS, in place of the request's strength
+    part  fields that say where an edit acts; they need a source
     """
     if not names:
-        return _from_prompt(request, seeds, size), []
+        return _from_prompt(request.with_(**part), seeds, size), []
     drafts: list[Draft] = []
     errors: list[tuple[str, PartwayError]] = []
     for name in names:
@@ -219,7 +232,7 @@ def _drafts(
             edit = request.with_(size=size)
             if said is not None:
                 edit = said.on(edit, source.profile)
-            drafts += _from_source(edit, word, source, seeds)
+            drafts += _from_source(edit, word, source, seeds, part)
         except PartwayError as error:
             errors += [(name, error)]
     return drafts, errors
@@ -246,13 +259,17 @@ def _from_prompt(
 
 
 def _from_source(
-    request: EditRequest, word: str | None, source: Source, seeds: list[int]
+    request: EditRequest,
+    word: str | None,
+    source: Source,
+    seeds: list[int],
+    part: dict[str, Any],
 ) -> list[Draft]:
     """One edit per seed of a source, on the model that was chosen for it."""
     model = request.model
     if model is None and source.profile is not None:
         model = source.profile.name
-    edit = request.with_(source=source.data, model=model)
+    edit = request.with_(source=source.data, model=model, **part)
     if source.profile is not None:
         edit = calibrated(edit, source.profile)
     if word is not None:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from partway import images
 from partway.choosing import choose_model
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from partway.families import Profile
 
 STDIN = "-"
+ALPHA = "alpha"  # in place of a mask's file: the source's own transparency
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +133,26 @@ def strength_of(asked: float | str | None, dial: str, profile: Profile | None) -
     return named_strength(asked, dial, gain, curve)
 
 
-def names_of(source: str | None, styles: Sequence[str] = (), parent: str | None = None) -> Names:
-    """File names for a result's record; stdin has none."""
-    return Names(None if source == STDIN else source, tuple(styles), parent)
+def names_of(
+    source: str | None,
+    styles: Sequence[str] = (),
+    parent: str | None = None,
+    mask: str | None = None,
+    strength_map: str | None = None,
+) -> Names:
+    """File names for a result's record; stdin has none, and the word for an alpha mask is none."""
+    named = None if mask == ALPHA else mask
+    return Names(None if source == STDIN else source, tuple(styles), parent, named, strength_map)
+
+
+def read_masks(mask: str | None, strength_map: str | None) -> dict[str, Any]:
+    """The fields of a request for what --mask and --map name."""
+    fields: dict[str, Any] = {"alpha_mask": mask == ALPHA}
+    if mask is not None and mask != ALPHA:
+        fields["mask"] = images.read_bytes(mask)
+    if strength_map is not None:
+        fields["strength_map"] = images.read_bytes(strength_map)
+    return fields
 
 
 def wants_metadata(*, no_metadata: bool) -> bool:

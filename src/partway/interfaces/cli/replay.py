@@ -20,6 +20,7 @@ from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, sett
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import Item, raise_errors, run_items
 from partway.metadata import read_metadata
+from partway.metadata.document import Document
 from partway.metadata.replay import is_same, record_of, replay_of
 from partway.settings import load_settings
 
@@ -34,6 +35,8 @@ from partway.settings import load_settings
 @click.option(
     "--style", "styles", multiple=True, metavar="NAME|FILE", help="Where style pictures are now."
 )
+@click.option("--mask", metavar="FILE", help="Where the mask is now.")
+@click.option("--map", "strength_map", metavar="FILE", help="Where the strength map is now.")
 @click.option("-m", "--model", metavar="MODEL", help="Where the checkpoint is now.")
 @click.option("--lora", "loras", multiple=True, metavar="FILE", help="Where LoRA files are now.")
 @click.option(
@@ -52,6 +55,8 @@ def command(
     file: str,
     source: str | None,
     styles: tuple[str, ...],
+    mask: str | None,
+    strength_map: str | None,
     model: str | None,
     loras: tuple[str, ...],
     anyway: bool,
@@ -77,6 +82,8 @@ def command(
         path.parent,
         source=None if source is None else read_file(source),
         references=read_styles(styles),
+        mask=None if mask is None else read_file(mask),
+        strength_map=None if strength_map is None else read_file(strength_map),
         loras=loras,
         model=model,
         configured=load_settings().model,
@@ -99,7 +106,13 @@ def command(
         Extent(*(document.made.size or (1, 1))),
         quality,
         keep_gps,
-        names_of(source, styles, document.parent),
+        names_of(
+            source,
+            styles,
+            document.parent,
+            mask or _recorded(document, "mask", path),
+            strength_map or _recorded(document, "strength_map", path),
+        ),
         metadata=wants_metadata(no_metadata=no_metadata),
     )
     lines = Reporter(quiet=quiet)
@@ -113,3 +126,9 @@ def command(
     if as_json:
         line = record(item.name, finished.paths.get(0), finished.results[0])
         emit(line | {"replay_of": file, "same_pixels": same, "notes": found.notes})
+
+
+def _recorded(document: Document, field: str, path: Path) -> str | None:
+    """A file of the record, as seen from here."""
+    file = next(iter(document.files.get(field, ())), None)
+    return None if file is None or file.name is None else str(path.parent / file.name)

@@ -1,0 +1,250 @@
+"""Where an edit acts: a strength map or a mask, as shares and opacities in pixels of the source.
+
+    share    of the request's strength that a pixel is edited with: 0 … 1 of a map; of a mask 1
+             wherever any of the result may show
+    opacity  of the result over the source: 0 is the source's own pixel, bit for bit
+
+A map's shade decides how far the model goes and the result shows wherever it is not black; a mask
+is repainted with the whole strength and fades into the source over its feather.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partway import images
+from partway.edits.surroundings import continued
+from partway.errors import InvalidRequest
+from partway.geometry import Extent
+from partway.images import Picture
+from partway.noise import Noise
+from partway.residual import box_blur
+from partway.strength import nsr_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partway.denoiser import Array
+    from partway.geometry import Canvas
+    from partway.plan import Plan
+    from partway.request import EditRequest
+
+T = TypeVar("T", bound=np.generic)
+
+HALF = 0.5  # of white, from which a mask is repainted
+FAINT = 0.02  # share of a map below which the result fades out: no edge where a map begins
+FEATHER = 1 / 64  # of the long side, where none is asked
+SHADES = 257  # of a map, whose noise fractions are computed; the others lie between
+ALMOST = 1.0 - 1e-7  # pure noise, where a ratio must stay finite
+FRESH = 0x9E3779B9  # added to the seed for the noise that a hole is filled with
+BLURS = 3  # box blurs that make a feather: smooth, and exactly 0 beyond its width
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Where an edit acts.
+
+    share    (H, W) float32, 0 … 1
+    opacity  (H, W) float32, 0 … 1
+    box      left, top, right, bottom of what the model sees
+    shades   shares between 0 and 1 occur
+    """
+
+    share: Array
+    opacity: Array
+    box: tuple[int, int, int, int]
+    shades: bool
+
+    def inside(self, plane: NDArray[T]) -> NDArray[T]:
+        """What of an (H, W, …) array the model sees."""
+        left, top, right, bottom = self.box
+        return plane[top:bottom, left:right]
+
+
+def region_of(request: EditRequest, picture: Picture) -> Region | None:
+    """The region a request names; None where it edits the whole picture.
+
+    InvalidRequest where the map has another size than the source, or selects nothing.
+    """
+    whole = (0, 0, picture.extent.width, picture.extent.height)
+    if request.strength_map is not None:
+        share = _grey(request.strength_map, "the strength map", picture.extent)
+        if not share.any():
+            raise InvalidRequest(
+                "the strength map is black everywhere, which edits nothing: "
+                "white is edited with the whole strength"
+            )
+        shades = bool(((share > 0.0) & (share < 1.0)).any())
+        return Region(share, np.minimum(share / FAINT, 1.0), whole, shades)
+    chosen = _chosen(request, picture)
+    if chosen is None:
+        return None
+    if not chosen.any():
+        raise InvalidRequest(
+            "the mask selects nothing: white is repainted; to repaint what is black, "
+            "add --mask-invert"
+        )
+    opacity = _feathered(chosen, request, picture)
+    share = (opacity > 0.0).astype(np.float32)
+    box = _around(share, request.padding) if request.only_masked else whole
+    return Region(share, opacity, box, shades=False)
+
+
+def _chosen(request: EditRequest, picture: Picture) -> Array | None:
+    """(H, W) of 0 and 1, or of transparency: what the mask selects, grown."""
+    if request.alpha_mask:
+        if picture.alpha is None:
+            raise InvalidRequest(
+                "the source has no transparent part to repaint: give --mask FILE instead"
+            )
+        chosen = 1.0 - picture.alpha.astype(np.float32) / 255.0
+    elif request.mask is not None:
+        chosen = (_grey(request.mask, "the mask", picture.extent) >= HALF).astype(np.float32)
+    else:
+        return None
+    if request.mask_invert:
+        chosen = 1.0 - chosen
+    return grown(chosen, request.mask_grow)
+
+
+def _grey(data: bytes, name: str, extent: Extent) -> Array:
+    """(H, W) 0 … 1 of a grey picture that must have the source's size."""
+    found = images.load(data, name)
+    if found.extent != extent:
+        raise InvalidRequest(
+            f"{name} is {found.extent}, the source {extent}: it must have the source's size"
+        )
+    return np.asarray(Image.fromarray(found.rgb).convert("L"), np.float32) / 255.0
+
+
+def grown(chosen: Array, reach: int) -> Array:
+    """A selection (H, W) of 0 … 1, larger by `reach` pixels, smaller where negative.
+
+    Pixels beyond the picture count as its edge's.
+    """
+    if reach == 0:
+        return chosen
+    grows = chosen if reach > 0 else 1.0 - chosen
+    near = box_blur((grows > 0.0).astype(np.float32), abs(reach)) > 1e-6
+    return np.maximum(near, grows) if reach > 0 else 1.0 - np.maximum(near, grows)
+
+
+def _feathered(chosen: Array, request: EditRequest, picture: Picture) -> Array:
+    """Opacity of the result: the selection, blurred; exactly 0 beyond the feather."""
+    feather = request.mask_feather
+    if feather is None:
+        feather = 0.0 if request.alpha_mask else max(picture.extent) * FEATHER
+    radius = round(feather / BLURS)
+    if radius < 1:
+        return chosen
+    blurred = chosen
+    for _ in range(BLURS):
+        blurred = box_blur(blurred, radius)
+    near = box_blur((chosen > 0.0).astype(np.float32), BLURS * radius) > 1e-6
+    return np.where(near, np.clip(blurred, 0.0, 1.0), 0.0).astype(np.float32)
+
+
+def _around(share: Array, padding: int) -> tuple[int, int, int, int]:
+    """The box of what is not 0, with padding."""
+    rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))
+    height, width = share.shape
+    return (
+        max(int(columns[0]) - padding, 0),
+        max(int(rows[0]) - padding, 0),
+        min(int(columns[-1]) + 1 + padding, width),
+        min(int(rows[-1]) + 1 + padding, height),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A region as a model sees it, on the latents of its canvas.
+
+    seen             what of the source the model sees, filled where that is asked for
+    noise_fractions  (1, h, w) at which each position lets go of the source
+    kappa            (1, h, w) factor on the source at the start, as of a plan
+    pixels           (H, W, 1) noise fractions of what is seen, in pixels
+    """
+
+    region: Region
+    seen: Picture
+    noise_fractions: Array
+    kappa: Array
+    pixels: Array
+
+    def begins(self, request: EditRequest, latents: Array) -> Array:
+        """The latents (C, h, w) that repainting starts from: noise of their size, where asked."""
+        if request.fill != "noise":
+            return latents
+        free = (self.noise_fractions > 0.0).astype(np.float32)
+        fresh = Noise((request.seed + FRESH) % 2**32, latents.shape)() * latents.std()
+        return free * fresh + (1.0 - free) * latents
+
+    def composed(self, values: Array, picture: Picture, share: float) -> Image.Image:
+        """A result (H, W, 3) of what is seen, over the whole source; `share` as of compose."""
+        left, top, right, bottom = self.region.box
+        whole = picture.rgb.astype(np.float32)
+        whole[top:bottom, left:right] = values
+        result = images.compose(whole, picture, share)
+        return images.over_source(result, picture, self.region.opacity)
+
+
+def seen_of(
+    request: EditRequest, picture: Picture | None, region: Region | None
+) -> tuple[Picture | None, Picture | None]:
+    """A source as its result has it, and what of it the model sees: both the same unless masked.
+
+    An alpha mask is used up by the edit: the result is opaque.
+    """
+    if picture is None or region is None:
+        return picture, picture
+    if request.alpha_mask:
+        picture = images.opaque(picture)
+    rgb = region.inside(picture.rgb)
+    if request.fill == "blur" or request.alpha_mask:
+        rgb = continued(rgb, 1.0 - region.inside(region.opacity))
+    rgb = np.ascontiguousarray(rgb)
+    digest = hashlib.sha256(rgb.tobytes()).hexdigest()
+    return picture, Picture(Image.fromarray(rgb), rgb, None, f"{digest} {rgb.shape}")
+
+
+def part_on(
+    region: Region,
+    seen: Picture,
+    place: Canvas,
+    latents: tuple[int, int, int],
+    plan: Plan,
+    start: Callable[[float], float],
+) -> Part:
+    """A region on latents (C, h, w) of a canvas.
+
+    start  noise fraction at which an edit of a strength begins
+    """
+    top = plan.levels[0].noise_fraction  # beyond it, kappa makes up for what the model cannot
+    table = np.array([start(plan.strength * k / (SHADES - 1)) for k in range(SHADES)], np.float32)
+    at = np.linspace(0.0, 1.0, SHADES)
+    pixels = np.interp(region.inside(region.share), at, table).astype(np.float32)[..., None]
+    fractions = np.interp(_on_latents(region, place, latents), at, table).astype(np.float32)
+    beyond = np.clip(fractions, top, ALMOST)
+    kappa = np.where(fractions > top, nsr_of(min(top, ALMOST)) * (1.0 - beyond) / beyond, 1.0)
+    kappa = np.where(fractions >= 1.0, 0.0, kappa).astype(np.float32)
+    return Part(region, seen, fractions, kappa, pixels)
+
+
+def _on_latents(region: Region, place: Canvas, latents: tuple[int, int, int]) -> Array:
+    """(1, h, w) shares: means of the pixels a position covers; of a mask 1 as soon as one is."""
+    plane = Image.fromarray(np.ascontiguousarray(region.inside(region.share)))
+    fitted = np.asarray(plane.resize(place.fitted, Image.Resampling.BOX))
+    more = (place.padded.height - place.fitted.height, place.padded.width - place.fitted.width)
+    padded = np.pad(fitted, ((0, more[0]), (0, more[1])), mode="symmetric")
+    size = (latents[2], latents[1])
+    shares = np.asarray(Image.fromarray(padded).resize(size, Image.Resampling.BOX))
+    if not region.shades:
+        shares = (shares > 0.0).astype(np.float32)
+    return np.clip(shares, 0.0, 1.0)[None]

@@ -1,0 +1,192 @@
+"""Masks and strength maps: what is left alone, what changes, and how far."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from partway.edits.region import grown
+from partway.edits.surroundings import continued
+from partway.engine import Engine
+from partway.errors import InvalidRequest
+from partway.request import EditRequest
+
+SIZE = (72, 56)
+ENGINE = Engine()
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def noisy(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    shape = (size[1], size[0], bands) if bands > 1 else (size[1], size[0])
+    levels = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
+    return Image.fromarray(levels, mode) if mode == "LAB" else Image.fromarray(levels)
+
+
+def mask(box: tuple[int, int, int, int] = (20, 10, 50, 40)) -> Image.Image:
+    image = Image.new("L", SIZE)
+    ImageDraw.Draw(image).rectangle(box, fill=255)
+    return image
+
+
+def pixels(image: Image.Image) -> NDArray[np.int_]:
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def edit(picture: Image.Image, **fields: object) -> Image.Image:
+    plain = EditRequest(source=png(picture), model="analytic", prompt="red, blue", full_steps=8)
+    return ENGINE.run(plain.with_(**fields)).image
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.6, 1.0])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("only_masked", [False, True])
+def test_outside_the_feathered_mask_every_pixel_is_the_sources(
+    mode: str, strength: float, *, only_masked: bool
+) -> None:
+    source = noisy(mode)
+    result = edit(
+        source, mask=png(mask()), strength=strength, mask_feather=6.0, only_masked=only_masked,
+        padding=4,
+    )  # fmt: skip
+    far = np.asarray(mask((13, 3, 57, 47))) == 0
+    same = np.asarray(result.convert("RGBA")) == np.asarray(source.convert("RGBA"))
+    assert same[far].all()
+    inside = np.asarray(mask((28, 18, 42, 32))) > 0
+    assert not same[inside].all()
+    assert result.size == source.size
+
+
+def test_ten_edits_in_a_row_leave_the_rest_alone() -> None:
+    source = noisy()
+    current = source
+    for turn in range(10):
+        box = (4 * turn, 10, 4 * turn + 12, 30)
+        current = edit(current, mask=png(mask(box)), strength=0.7, seed=turn, mask_feather=0.0)
+    never = np.ones((SIZE[1], SIZE[0]), bool)
+    never[10:31, :50] = False
+    assert np.array_equal(pixels(current)[never], pixels(source)[never])
+
+
+def test_a_black_part_of_a_map_stays_and_a_white_one_is_a_whole_edit() -> None:
+    source = noisy()
+    half = Image.new("L", SIZE)
+    half.paste(255, (36, 0, 72, 56))
+    result = pixels(edit(source, strength_map=png(half), strength=0.6))
+    whole = pixels(edit(source, strength=0.6))
+    assert np.array_equal(result[:, :36], pixels(source)[:, :36])
+    # Analytic pixels do not see their neighbours; only the scaling to the canvas mixes them.
+    assert np.abs(result[:, 44:] - whole[:, 44:]).mean() < 1.0
+
+
+def test_shades_of_a_map_change_the_picture_as_runs_of_their_strength_do() -> None:
+    source = Image.new("RGB", (64, 64), (120, 110, 60))
+    for share in (0.3, 0.5, 0.7):
+        grey = Image.new("L", (64, 64), round(255 * share))
+        options = {"strength": 1.0, "full_steps": 30, "sampler": "euler"}
+        mapped = pixels(edit(source, strength_map=png(grey), **options))
+        alone = pixels(edit(source, **(options | {"strength": round(255 * share) / 255})))
+        change = np.abs(mapped - pixels(source)).mean()
+        assert change == pytest.approx(np.abs(alone - pixels(source)).mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("steps", [4, 30])
+def test_change_follows_a_gradient_as_whole_runs_would(steps: int) -> None:
+    """Local change over 8 shades against whole runs of those strengths: correlation >= 0.97."""
+    source = Image.new("RGB", (96, 48), (128, 128, 128))
+    shades = np.linspace(0, 255, 8).round().astype(np.uint8)
+    ramp = Image.fromarray(np.tile(np.repeat(shades, 12), (48, 1)))
+    options: dict[str, object] = {
+        "full_steps": None, "steps": steps, "sampler": "euler", "dial": "noise",
+        "prompt": "gray, red, blue, lime",
+    }  # fmt: skip
+    result = edit(source, strength_map=png(ramp), strength=1.0, **options)
+    change = np.abs(pixels(result) - pixels(source)).mean(axis=(0, 2)).reshape(8, 12).mean(axis=1)
+    alone = [
+        np.abs(pixels(edit(source, strength=shade / 255, **options)) - pixels(source)).mean()
+        for shade in shades.tolist()
+    ]
+    assert np.corrcoef(change, alone)[0, 1] >= 0.97
+    assert change[0] == 0.0
+    assert (np.diff(change) > -6.0).all()
+    assert change[2] < 0.5 * change[-1]
+
+
+def test_no_step_across_the_feather_where_nothing_changes() -> None:
+    """On a plain and on a sloping picture, towards its own colours: under 1/255 on average."""
+    plain = Image.new("RGB", SIZE, (128, 128, 128))
+    result = edit(plain, mask=png(mask()), strength=0.5, prompt="gray", mask_feather=8.0)
+    assert np.abs(pixels(result) - pixels(plain)).mean(axis=(0, 1)).max() < 1.0
+
+
+def test_what_is_transparent_can_be_the_mask() -> None:
+    source = noisy("RGB").convert("RGBA")
+    hole = Image.new("L", SIZE, 255)
+    hole.paste(0, (10, 10, 40, 40))
+    source.putalpha(hole)
+    result = edit(source, alpha_mask=True, strength=1.0)
+    assert result.mode == "RGB"
+    kept = np.asarray(hole) == 255
+    assert np.array_equal(pixels(result)[kept], np.asarray(source)[..., :3][kept])
+    hidden = source.copy()
+    hidden.paste((0, 255, 0, 0), (10, 10, 40, 40))  # what hides under alpha 0 changes nothing
+    assert np.array_equal(pixels(edit(hidden, alpha_mask=True, strength=0.6)),
+                          pixels(edit(source, alpha_mask=True, strength=0.6)))  # fmt: skip
+
+
+def test_fills_start_repainting_from_other_things() -> None:
+    source = noisy()
+    results = [
+        pixels(edit(source, mask=png(mask()), strength=0.5, fill=fill))
+        for fill in ("source", "blur", "noise")
+    ]
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert not np.array_equal(results[one], results[other])
+
+
+def test_holes_are_continued_smoothly() -> None:
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (64, 1, 3))
+    known = np.ones((64, 64), np.float32)
+    known[20:44, 20:44] = 0.0
+    filled = continued(np.where(known[..., None] > 0, ramp, 0).astype(np.uint8), known)
+    assert np.array_equal(filled[known > 0], ramp[known > 0])
+    assert np.abs(filled[known == 0].astype(int) - ramp[known == 0]).mean() < 20
+
+
+def test_masks_grow_and_shrink() -> None:
+    spot = np.zeros((21, 21), np.float32)
+    spot[8:13, 8:13] = 1.0
+    assert grown(spot, 0) is spot
+    assert grown(spot, 2).sum() == 81
+    assert grown(spot, -2).sum() == 1
+    assert grown(spot, -3).sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"mask": png(Image.new("L", (9, 9), 255))}, "9×9, the source 72×56"),
+        ({"mask": png(Image.new("L", SIZE))}, "--mask-invert"),
+        ({"strength_map": png(Image.new("L", SIZE))}, "black everywhere"),
+        ({"mask": png(mask()), "strength_map": png(mask())}, "not both"),
+        ({"mask": png(mask()), "source": None}, "needs a source"),
+        ({"mask": png(mask()), "mask_grow": 5000}, "-1024 … 1024"),
+        ({"mask": png(mask()), "mask_feather": -1.0}, "0 … 1024"),
+        ({"mask": png(mask()), "mask_grow": -40}, "selects nothing"),
+        ({"mask_invert": True}, "is for masks"),
+        ({"strength_map": png(mask()), "fill": "blur"}, "is for masks"),
+        ({"alpha_mask": True}, "no transparent part"),
+    ],
+)
+def test_impossible_masks_are_refused_with_what_to_do(fields: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said.replace("(", r"\(")):
+        edit(noisy(), strength=0.5, **fields)
