@@ -72,6 +72,8 @@ def test_what_the_person_says_comes_first(data: bytes) -> None:
 def test_the_list_of_what_is_taken_is_whole() -> None:
     names = {each.name for each in fields(EditRequest)}
     apart = {"source", "strength", "seed", "model", "gain", "curve", "references", "size"}
+    apart |= {"strength_map", "mask", "alpha_mask", "mask_invert", "mask_grow", "mask_feather"}
+    apart |= {"fill", "only_masked", "padding"}  # a refinement is of the whole picture
     apart |= {"dialect", "loras"}  # a refinement is our own; a record names no file to load
     assert set(TAKEN) == names - apart
 
