@@ -126,8 +126,8 @@ def _pairs(document: Document) -> Iterator[tuple[str, object]]:
         for name, share in made.kept.items():
             yield f"Partway kept {_value(name)}", round(share, 4)
     if "mask" in document.files or request.get("alpha_mask"):
-        feather = request.get("mask_feather")
-        yield "Mask blur", "auto" if feather is None else feather
+        if request.get("mask_feather") is not None:
+            yield "Mask blur", request["mask_feather"]
         if request.get("mask_invert"):
             yield "Mask mode", "Inpaint not masked"
         if request.get("only_masked"):

@@ -91,3 +91,19 @@ def test_a_mask_without_a_source_is_refused() -> None:
     result = CliRunner().invoke(cli, ["-p", "owl", "--mask", "mask.png", "-m", "analytic"])
     assert result.exit_code == 2
     assert "needs a source" in result.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_programs_read_how_the_mask_was_used() -> None:
+    words = ["inpaint", "fox.png", "mask.png", "red", "-m", "analytic", "-o", "a.png"]
+    run(*words, "--feather", "6", "--mask-invert", "--only-masked", "--fill", "noise")
+    with Image.open("a.png") as image:
+        block = str(image.info["parameters"])
+    for key in (
+        "Mask blur: 6", "Mask mode: Inpaint not masked", "Inpaint area: Only masked",
+        "Masked area padding: 32", "Masked content: latent noise",
+    ):  # fmt: skip
+        assert key in block
+    run(*words[:-1], "b.png")
+    with Image.open("b.png") as image:
+        assert "Mask blur" not in str(image.info["parameters"])
