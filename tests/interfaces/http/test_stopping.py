@@ -141,15 +141,19 @@ def test_s6_a_server_that_stops_otherwise_would_be_noticed(
 
 def test_s6_a_signal_ends_it_with_0(loopback: None, png: bytes) -> None:
     command = [sys.executable, "-m", "partway", "serve", "--port", "0", "-m", "analytic"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            ended_by_a_signal(server, png)
+        finally:
+            server.kill()
+
+
+def ended_by_a_signal(server: subprocess.Popen[str], png: bytes) -> None:
     assert server.stderr is not None
     found = re.search(r"http://\S+", server.stderr.readline())
     assert found is not None
-    deadline = time.monotonic() + 60
     with httpx.Client(base_url=found[0], headers=SIGN, trust_env=False, timeout=60) as http:
-        while http.get("/health/ready").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_ready(http)
         job = http.post("/v1/edits", data=LONG, files={"source": png}).json()
         server.send_signal(signal.SIGTERM)
         while (facts := http.get(job["url"]).json())["status"] in {"queued", "running"}:
@@ -159,3 +163,16 @@ def test_s6_a_signal_ends_it_with_0(loopback: None, png: bytes) -> None:
     _, said = server.communicate(timeout=60)
     assert server.returncode == 0
     assert "Traceback" not in said
+
+
+def wait_until_ready(http: httpx.Client) -> None:
+    """The address is said before the port is open."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if http.get("/health/ready").status_code == 200:
+                return
+        except httpx.ConnectError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
