@@ -122,7 +122,7 @@ def test_change_follows_a_gradient_as_whole_runs_would(steps: int) -> None:
 
 
 def test_no_step_across_the_feather_where_nothing_changes() -> None:
-    """On a plain and on a sloping picture, towards its own colours: under 1/255 on average."""
+    """On a plain picture, towards its own colour: under 1/255 on average."""
     plain = Image.new("RGB", SIZE, (128, 128, 128))
     result = edit(plain, mask=png(mask()), strength=0.5, prompt="gray", mask_feather=8.0)
     assert np.abs(pixels(result) - pixels(plain)).mean(axis=(0, 1)).max() < 1.0
@@ -169,6 +169,24 @@ def test_masks_grow_and_shrink() -> None:
     assert grown(spot, 2).sum() == 81
     assert grown(spot, -2).sum() == 1
     assert grown(spot, -3).sum() == 0
+
+
+def test_a_single_pixel_grows_as_far_as_any() -> None:
+    spot = np.zeros((1201, 1201), np.float32)
+    spot[600, 600] = 1.0
+    assert grown(spot, 550).sum() == 1101**2
+
+
+def test_a_style_picture_takes_a_mask_and_no_map() -> None:
+    source = noisy()
+    style = (png(noisy(size=(40, 40)).rotate(90)),)
+    request = EditRequest(source=png(source), references=style, strength=0.5, full_steps=4)
+    result = ENGINE.run(request.with_(mask=png(mask()), mask_feather=0.0)).image
+    outside = np.asarray(mask()) == 0
+    assert np.array_equal(pixels(result)[outside], pixels(source)[outside])
+    assert not np.array_equal(pixels(result), pixels(source))
+    with pytest.raises(InvalidRequest, match="--mask FILE"):
+        ENGINE.run(request.with_(strength_map=png(mask())))
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,14 @@ def grown(chosen: Array, reach: int) -> Array:
     if reach == 0:
         return chosen
     grows = chosen if reach > 0 else 1.0 - chosen
-    near = box_blur((grows > 0.0).astype(np.float32), abs(reach)) > 1e-6
+    near = _near(grows, abs(reach))
     return np.maximum(near, grows) if reach > 0 else 1.0 - np.maximum(near, grows)
+
+
+def _near(chosen: Array, reach: int) -> NDArray[np.bool_]:
+    """Whether any of a selection lies within a square of so many pixels around."""
+    one = 1.0 / (2 * reach + 1) ** 2  # what a single pixel adds to a mean
+    return box_blur((chosen > 0.0).astype(np.float32), reach) > one / 2
 
 
 def _feathered(chosen: Array, request: EditRequest, picture: Picture) -> Array:
@@ -146,8 +152,9 @@ def _feathered(chosen: Array, request: EditRequest, picture: Picture) -> Array:
     blurred = chosen
     for _ in range(BLURS):
         blurred = box_blur(blurred, radius)
-    near = box_blur((chosen > 0.0).astype(np.float32), BLURS * radius) > 1e-6
-    return np.where(near, np.clip(blurred, 0.0, 1.0), 0.0).astype(np.float32)
+    return np.where(_near(chosen, BLURS * radius), np.clip(blurred, 0.0, 1.0), 0.0).astype(
+        np.float32
+    )
 
 
 def _around(share: Array, padding: int) -> tuple[int, int, int, int]:
