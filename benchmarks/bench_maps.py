@@ -42,9 +42,7 @@ ON_ADHERENCE = (
 ON_AGREEMENT = (
     "Within 10 % at 30 steps from shade 0.3 up, and on dial standard everywhere; below "
     "that, the last step is wider than the shade, and the place is asked at a higher noise "
-    "than its own. Of five other weights none was better everywhere: with the weight to the "
-    "power 1.25 or 1.5 "
-    "three mixtures came nearer at 8 and 30 steps, and two of them much further away at 4."
+    "than its own."
 )
 FAMILY = load(PROFILE, "fp32")
 
