@@ -73,6 +73,20 @@ def region_of(request: EditRequest, picture: Picture) -> Region | None:
     InvalidRequest where the map has another size than the source, or selects nothing.
     """
     whole = (0, 0, picture.extent.width, picture.extent.height)
+    chosen = selected(request, picture)
+    if chosen is None:
+        return None
+    if request.strength_map is not None:
+        shades = bool(((chosen > 0.0) & (chosen < 1.0)).any())
+        return Region(chosen, np.minimum(chosen / FAINT, 1.0), whole, shades)
+    opacity = _feathered(chosen, request, picture)
+    share = (opacity > 0.0).astype(np.float32)
+    box = _around(share, request.padding) if request.only_masked else whole
+    return Region(share, opacity, box, shades=False)
+
+
+def selected(request: EditRequest, picture: Picture) -> Array | None:
+    """(H, W) 0 … 1 of what a map or a mask selects; errors as of `region_of`."""
     if request.strength_map is not None:
         share = _grey(request.strength_map, "the strength map", picture.extent)
         if not share.any():
@@ -80,23 +94,17 @@ def region_of(request: EditRequest, picture: Picture) -> Region | None:
                 "the strength map is black everywhere, which edits nothing: "
                 "white is edited with the whole strength"
             )
-        shades = bool(((share > 0.0) & (share < 1.0)).any())
-        return Region(share, np.minimum(share / FAINT, 1.0), whole, shades)
-    chosen = _chosen(request, picture)
-    if chosen is None:
-        return None
-    if not chosen.any():
+        return share
+    chosen = _masked(request, picture)
+    if chosen is not None and not chosen.any():
         raise InvalidRequest(
             "the mask selects nothing: white is repainted; to repaint what is black, "
             "add --mask-invert"
         )
-    opacity = _feathered(chosen, request, picture)
-    share = (opacity > 0.0).astype(np.float32)
-    box = _around(share, request.padding) if request.only_masked else whole
-    return Region(share, opacity, box, shades=False)
+    return chosen
 
 
-def _chosen(request: EditRequest, picture: Picture) -> Array | None:
+def _masked(request: EditRequest, picture: Picture) -> Array | None:
     """(H, W) of 0 and 1, or of transparency: what the mask selects, grown."""
     if request.alpha_mask:
         if picture.alpha is None:

@@ -242,7 +242,7 @@ INSPECT_BODY = {
 async def inspect(request: Request) -> dict[str, Any]:
     """What a picture is, how it was made, and which model would edit it or why none."""
     body = await read_body(request)
-    source, _ = pictures_of(body)
+    source = pictures_of(body).source
     if source is None:
         raise InvalidRequest("nothing to look at: send a picture as `source`")
     service = service_of(request)

@@ -39,7 +39,8 @@ def body_schema(form: type[EditFields], as_json: type[EditFields]) -> dict[str, 
     """What OpenAPI says of a body that is a form or JSON."""
     fields = form.model_json_schema()
     file = {"type": "string", "format": "binary"}
-    fields["properties"] |= {"source": file, "references": {"type": "array", "items": file}}
+    fields["properties"] |= dict.fromkeys(("source", "mask", "map"), file)
+    fields["properties"]["references"] = {"type": "array", "items": file}
     return {
         "requestBody": {
             "required": True,
@@ -71,11 +72,11 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
     """Read a body, submit it, answer with the job."""
     service = service_of(request)
     body = await read_body(request)
-    source, references = pictures_of(body)
+    pictures = pictures_of(body)
     fields = parse_fields(kind, body)
-    styled = bool(fields.style or references)
+    styled = bool(fields.style or pictures.references)
     model = service.models.resolve(fields.model, styled=styled)
-    asked = to_request(fields, source, references, model)
+    asked = to_request(fields, pictures, model)
     requests = [asked]
     if isinstance(fields, SweepFields):
         requests = sweep_requests(asked, _strengths(fields.strengths))

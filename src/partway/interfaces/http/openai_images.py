@@ -26,6 +26,7 @@ from partway.interfaces.http.service import Service, service_of
 from partway.interfaces.http.uploads import (
     Body,
     EditFields,
+    Pictures,
     decode_picture,
     read_body,
     to_request,
@@ -110,7 +111,7 @@ async def _make(
 ) -> dict[str, Any]:
     """Submit n requests, wait for them, answer with the pictures."""
     model = service.models.resolve(fields.model, styled=bool(fields.style))
-    first = to_request(fields, source, [], model)
+    first = to_request(fields, Pictures(source), model)
     seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
     asked = [first.with_(seed=(seed + i) % (MAX_SEED + 1) if i else seed) for i in range(fields.n)]
     job = await service.submit(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from partway import images
 from partway.advice import advise, vocabulary_of
+from partway.edits.region import selected
 from partway.errors import UnknownName
 from partway.executors import Executor
 from partway.families import DEFAULT_MODEL, EMBEDDED, Profile, profile_of
@@ -171,6 +172,8 @@ async def until_gone(request: Request) -> None:
 def check_requests(requests: Sequence[EditRequest], word: str | None = None) -> list[Checked]:
     """Decode the pictures of requests and outline each; the model is chosen once per source.
 
+    Requests of one source have one mask.
+
     word  of WORDS, in place of their strengths: the model says which number it is
     """
     pictures: dict[int, Picture] = {}
@@ -184,6 +187,7 @@ def check_requests(requests: Sequence[EditRequest], word: str | None = None) -> 
         if source is not None:
             if id(source) not in pictures:
                 pictures[id(source)] = images.load(source)
+                selected(asked, pictures[id(source)])  # a mask that cannot be is no failed job
             picture = pictures[id(source)]
         for data in request.references:
             if id(data) not in pictures:

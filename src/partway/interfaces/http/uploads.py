@@ -82,6 +82,19 @@ class EditFields(BaseModel):
     precision: str = Field("auto", description="auto, bf16 or fp32.")
     keep_colors: bool = Field(default=False, description="With a style: hues stay the source's.")
     style: Names = Field([], description="Names of style pictures, from /v1/styles.")
+    alpha_mask: bool = Field(default=False, description="Repaint what is transparent.")
+    mask_invert: bool = Field(default=False, description="Repaint what is black in the mask.")
+    mask_grow: int = Field(0, description="Pixels the mask grows by; negative shrinks.")
+    mask_feather: float | None = Field(
+        None, description="Pixels the result fades over; 1/64 of the long side by default."
+    )
+    fill: str = Field(
+        "source", description="What repainting starts from: source, blur (surroundings) or noise."
+    )
+    only_masked: bool = Field(
+        default=False, description="Work on the masked part alone, at the model's full resolution."
+    )
+    padding: int = Field(32, description="With only_masked: pixels of surroundings seen.")
     mode: Literal["shared", "exact"] = Field(
         "shared", description="shared is faster; exact gives the same bits every time."
     )
@@ -105,6 +118,12 @@ class EditJSON(EditFields):
 
     source: str | None = Field(None, description="The picture: base64, or a data: URL.")
     references: list[str] = Field([], description="Style pictures of your own, base64.")
+    mask: str | None = Field(
+        None, description="A picture of the source's size: white is repainted, black stays."
+    )
+    map: str | None = Field(
+        None, description="A grey picture of the source's size: its share of the strength."
+    )
 
 
 class SweepFields(EditFields):
@@ -126,6 +145,25 @@ class Body:
     fields: dict[str, Any]
     files: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
     is_json: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures of a body, as the bytes of their files."""
+
+    source: bytes | None = None
+    references: tuple[bytes, ...] = ()
+    mask: bytes | None = None
+    strength_map: bytes | None = None
+
+
+# Name in a body → field of Pictures; of all but the last there is one at most.
+PICTURES = {
+    "source": "source",
+    "mask": "mask",
+    "map": "strength_map",
+    "references": "references",
+}
 
 
 async def read_body(request: Request) -> Body:
@@ -196,26 +234,42 @@ def decode_picture(name: str, text: object) -> bytes:
         raise InvalidRequest(f"{name} is not base64: {error}") from error
 
 
-def pictures_of(body: Body) -> tuple[bytes | None, list[bytes]]:
-    """Source and references, taken out of the fields of JSON or the files of a form."""
-    if body.is_json:
-        source: object = body.fields.pop("source", None)
-        listed: object = body.fields.pop("references", None) or []
-        if not isinstance(listed, list):
+def pictures_of(body: Body) -> Pictures:
+    """The pictures, taken out of the fields of JSON or the files of a form."""
+    found = _from_json(body.fields) if body.is_json else _from_form(body)
+    single: dict[str, Any] = {}
+    for name, files in found.items():
+        if name != "references" and len(files) > 1:
+            raise InvalidRequest(f"several files called {name}: an edit has one")
+        if name != "references" and files:
+            single[PICTURES[name]] = files[0]
+    return Pictures(**single, references=tuple(found.get("references", ())))
+
+
+def _from_json(fields: dict[str, Any]) -> dict[str, list[bytes]]:
+    """Pictures as base64, by name."""
+    found: dict[str, list[bytes]] = {}
+    for name in PICTURES:
+        value: object = fields.pop(name, None)
+        if value is None:
+            continue
+        if name == "references" and not isinstance(value, list):
             raise InvalidRequest("references is no list of pictures")
-        references = [decode_picture("references", each) for each in cast("list[object]", listed)]
-        return None if source is None else decode_picture("source", source), references
-    for name in ("source", "references"):
+        listed = cast("list[object]", value) if name == "references" else [value]
+        found[name] = [decode_picture(name, each) for each in listed]
+    return found
+
+
+def _from_form(body: Body) -> dict[str, list[bytes]]:
+    """Pictures as files, by name; a field of such a name was left empty."""
+    for name in PICTURES:
         if body.fields.get(name):
             raise InvalidRequest(f"{name} is text: want the file itself; nothing is fetched")
         body.fields.pop(name, None)
-    unknown = sorted(set(body.files) - {"source", "references"})
+    unknown = sorted(set(body.files) - PICTURES.keys())
     if unknown:
-        raise InvalidRequest(f"no file is called {unknown[0]!r}: want source, references")
-    sources = body.files.get("source", [])
-    if len(sources) > 1:
-        raise InvalidRequest("several sources: an edit has one")
-    return (sources[0] if sources else None), body.files.get("references", [])
+        raise InvalidRequest(f"no file is called {unknown[0]!r}: want {', '.join(PICTURES)}")
+    return body.files
 
 
 def parse_fields(kind: type[EditFields], body: Body) -> EditFields:
@@ -230,9 +284,7 @@ def parse_fields(kind: type[EditFields], body: Body) -> EditFields:
         raise InvalidRequest(words(error.errors(include_url=False))) from error
 
 
-def to_request(
-    fields: EditFields, source: bytes | None, references: list[bytes], model: str | None
-) -> EditRequest:
+def to_request(fields: EditFields, pictures: Pictures, model: str | None) -> EditRequest:
     """The request that decides the pixels.
 
     model  what fields.model stands for on this server
@@ -244,4 +296,10 @@ def to_request(
     given |= {"seed": seed, "model": model}
     if fields.word is not None:
         given["strength"] = None  # until the model is known
-    return EditRequest(**given, source=source, references=(*styles, *references))
+    return EditRequest(
+        **given,
+        source=pictures.source,
+        references=(*styles, *pictures.references),
+        mask=pictures.mask,
+        strength_map=pictures.strength_map,
+    )
