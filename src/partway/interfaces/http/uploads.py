@@ -253,10 +253,13 @@ def _from_json(fields: dict[str, Any]) -> dict[str, list[bytes]]:
         value: object = fields.pop(name, None)
         if value is None:
             continue
-        if name == "references" and not isinstance(value, list):
+        if name != "references":
+            found[name] = [decode_picture(name, value)]
+        elif isinstance(value, list):
+            listed = cast("list[object]", value)
+            found[name] = [decode_picture(name, each) for each in listed]
+        else:
             raise InvalidRequest("references is no list of pictures")
-        listed = cast("list[object]", value) if name == "references" else [value]
-        found[name] = [decode_picture(name, each) for each in listed]
     return found
 
 
