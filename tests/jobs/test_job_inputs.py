@@ -43,6 +43,19 @@ def test_folders_globs_and_lists_name_the_same_pictures(folder: Path) -> None:
         find("in/*.webp", out)
 
 
+def test_no_list_leads_a_result_out_of_its_folder(folder: Path) -> None:
+    Image.new("RGB", (8, 8)).save("b.png")
+    (folder / "in/list.txt").write_text(f"../b.png\n{folder}/in/a.png\nsub/../sub/b.jpg\n")
+    assert [each.name for each in find("in/list.txt", OUT)] == ["b.png", "in/a.png", "in/sub/b.jpg"]
+
+
+def test_results_are_not_put_among_their_sources(folder: Path) -> None:
+    (folder / "list.txt").write_text("in/a.png\nin/sub/b.jpg\n")
+    for source, out in (("in", "in"), ("in/*.png", "in"), ("list.txt", "in/sub")):
+        with pytest.raises(InvalidRequest, match="lies where the results go"):
+            find(source, Path(out))
+
+
 def test_the_nearest_word_counts(folder: Path) -> None:
     (folder / "in/a.txt").write_text("from the text\n")
     assert items()["a.png"].request.prompt == "from the text"
@@ -79,6 +92,10 @@ def test_a_table_that_is_wrong_stops_the_job(folder: Path) -> None:
         table.write_text(text)
         with pytest.raises(InvalidRequest, match=message):
             items(table)
+    lines = folder / "table.jsonl"
+    lines.write_text('{"file": ' + "[" * 100_000)
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        items(lines)
 
 
 def test_seeds(folder: Path) -> None:

@@ -55,7 +55,7 @@ class Input:
 def find(source: str, leave_out: Path, table: Path | None = None) -> list[Input]:
     """The pictures of a folder, glob or list, by name; InvalidRequest where there is none.
 
-    leave_out  a folder that is no input: where the results go
+    leave_out  a folder that is no input: where the results go; InvalidRequest where it holds all
     """
     rows = {} if table is None else read_table(table)
     found = dict(sorted(_named(source, leave_out.resolve())))
@@ -77,7 +77,7 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
                 rows: list[Any] = list(csv.DictReader(stream))
             else:
                 rows = [json.loads(line) for line in stream if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InvalidRequest(f"the table {path} cannot be read: {error}") from error
     table: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(rows, 1):
@@ -97,19 +97,37 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _named(source: str, leave_out: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths, in no order."""
+    """Names and paths, in no order. No name leads out of the folder that all files share."""
     place = Path(source)
     if place.is_dir():
-        files, root = list(_below(place, leave_out)), place
+        if place.resolve() == leave_out:
+            raise _within(place, leave_out)
+        files, root = list(_below(place, leave_out)), _whole(place)
     elif place.is_file() and place.suffix.lower() == ".txt":
-        files, root = _listed(place)
+        files = _listed(place)
+        inside = next((file for file in files if leave_out in file.resolve().parents), None)
+        if inside is not None:
+            raise _within(inside, leave_out)
+        root = _common(files)
     else:
-        hits = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
-        files = [hit for hit in hits if hit.suffix.lower() in READABLE and hit.is_file()]
-        files = [hit for hit in files if leave_out not in hit.resolve().parents]
+        paths = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
+        hits = [hit for hit in paths if hit.suffix.lower() in READABLE and hit.is_file()]
+        files = [hit for hit in hits if leave_out not in hit.resolve().parents]
+        if hits and not files:
+            raise _within(hits[0], leave_out)
         root = _common(files)
     for file in files:
-        yield file.relative_to(root).as_posix(), file
+        yield _whole(file).relative_to(root).as_posix(), file
+
+
+def _within(place: Path, out: Path) -> InvalidRequest:
+    """The error of sources that lie where results go: those would be edited in turn."""
+    return InvalidRequest(f"{place} lies where the results go, {out}: name another folder as OUT")
+
+
+def _whole(file: Path) -> Path:
+    """A path from the root, without .. in it."""
+    return Path(os.path.abspath(file))  # noqa: PTH100  links are followed by no name
 
 
 def _below(root: Path, leave_out: Path) -> Iterator[Path]:
@@ -126,19 +144,18 @@ def _below(root: Path, leave_out: Path) -> Iterator[Path]:
                 yield here / name
 
 
-def _listed(place: Path) -> tuple[list[Path], Path]:
-    """The paths of a list, as seen from its folder, and the folder they share."""
+def _listed(place: Path) -> list[Path]:
+    """The paths of a list, as seen from its folder."""
     try:
         lines = place.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"the list {place} cannot be read: {error}") from error
-    files = [place.parent / line.strip() for line in lines if line.strip()]
-    return files, _common(files)
+    return [place.parent / line.strip() for line in lines if line.strip()]
 
 
 def _common(files: list[Path]) -> Path:
     """The deepest folder that holds all files."""
-    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
+    return Path(os.path.commonpath([_whole(file).parent for file in files])) if files else Path()
 
 
 def _input(name: str, path: Path, row: Mapping[str, Any]) -> Input:
