@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.jobs.breaking import broken
 
+from partway import images
 from partway.engine import Engine
 from partway.images import Picture
 from partway.interfaces.cli import cli
@@ -27,6 +29,7 @@ from partway.jobs.folder import AHEAD, FolderRun
 from partway.jobs.inputs import find
 from partway.jobs.items import Item, Writing, items_of
 from partway.request import EditRequest
+from partway.result import EditResult
 
 FULL = "PARTWAY_FULL" in os.environ
 ROOT = Path(__file__).parent.parent.parent
@@ -310,3 +313,53 @@ def test_a_damaged_journal_is_said() -> None:
     assert "is no journal that can be used" in done.stderr
     with pytest.raises(sqlite3.DatabaseError):
         sqlite3.connect("out/.partway-batch.sqlite").execute("SELECT * FROM results")
+    Path("out/.partway-batch.sqlite").unlink()
+    with sqlite3.connect("out/.partway-batch.sqlite") as base:
+        base.execute("CREATE TABLE results (name, PRIMARY KEY (name))")
+    done = batch()
+    assert done.exit_code == 2
+    assert "is no journal that can be used" in done.stderr
+
+
+@pytest.mark.parametrize("first", ["whole", "cut off"])
+def test_a_source_that_changes_while_it_is_read_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    fill(1)
+    file = Path("in/000.png")
+    if first == "cut off":
+        file.write_bytes(file.read_bytes()[:50])
+    real = images.read_bytes
+
+    def read(source: str | Path | Image.Image) -> bytes:
+        data = real(source)
+        if source == file:
+            Image.new("RGB", (9, 9), "green").save(file)
+        return data
+
+    with monkeypatch.context() as patch:
+        patch.setattr("partway.images.read_bytes", read)
+        assert batch().exit_code == (0 if first == "whole" else 3)
+    assert "1 made" in batch().stderr
+
+
+def test_what_fails_one_name_ends_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(3)
+    Path("in/sub/deep").mkdir()
+    Path("in/000.png").rename("in/sub/deep/000.png")
+    Path("out").mkdir()
+    Path("out/sub").write_text("a file where a folder would be")
+    Path("in/003.png").write_bytes(Path("in/002.png").read_bytes())
+    real = EditResult.encode
+
+    def encode(self: EditResult, *args: Any, **options: Any) -> Any:
+        if self.names.source == "in/003.png":
+            raise OSError("a library's own error")
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(EditResult, "encode", encode)
+    done = batch()
+    assert done.exit_code == 3, done.stderr
+    assert "1 made, 0 there already, 3 failed" in done.stderr
+    assert codes()["003.png"] == "model_error"
+    assert set(hashes()) == {"002.png"}

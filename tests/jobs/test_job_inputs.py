@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,17 @@ def test_names_follow_from_input_and_strength(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "in/a.gif")
     with pytest.raises(InvalidRequest, match=r"both become a\.png"):
         items()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_field_that_a_later_version_adds_makes_nothing_anew() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Later(EditRequest):
+        invented: int = 0
+
+    inputs = find("in", Path("in/out"))
+    now = items_of(inputs, EditRequest(prompt="job", strength=0.3), Writing())[0].params
+    assert items_of(inputs, Later(prompt="job", strength=0.3), Writing())[0].params == now
+    later = Later(prompt="job", strength=0.3, invented=1)
+    assert items_of(inputs, later, Writing())[0].params != now
+    assert items_of(inputs, EditRequest(prompt="job"), Writing())[0].params != now

@@ -6,6 +6,7 @@ from the same source and settings is left alone; a file is replaced only if the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 import time
@@ -36,6 +37,11 @@ PLACES = 16  # results that run at once
 AHEAD = 4  # sources read before there is a place for them
 MEMORY = 512 * 2**20  # bytes of sources in flight from which no other is read ahead
 THERE = "there"  # in place of the hash of a file to replace
+# Failures of one name; after any other the disk takes no more of this job.
+OF_ONE_NAME = {
+    errno.EACCES, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
+    errno.EPERM,
+}  # fmt: skip
 
 Outcome: TypeAlias = "EditResult | PartwayError | None"  # None: it was there after all
 Told: TypeAlias = "Callable[[Item, Outcome], None]"
@@ -109,6 +115,7 @@ class FolderRun:
         self._reading: deque[tuple[int, Item, Future[Ready | None]]] = deque()
         self._live: dict[int, Ready] = {}
         self._written: dict[Future[Outcome], Ready] = {}
+        self._stamps: dict[str, tuple[int | None, int | None]] = {}
         self._used = self._made = 0
 
     def run(self, items: Sequence[Item], cancel: threading.Event) -> bool:
@@ -183,8 +190,9 @@ class FolderRun:
         """Read and decode a source, choose its model; on a thread of its own."""
         if item.error is not None:
             raise item.error
+        row = self._row(item, "writing")
         data = images.read_bytes(item.source)
-        row = self._row(item, "writing", hashlib.sha256(data).hexdigest())
+        row = replace(row, input=hashlib.sha256(data).hexdigest())
         previous = self._previous(item, row)
         if previous == THERE:
             return None
@@ -247,8 +255,8 @@ class FolderRun:
                 quality=self._writing.quality,
                 keep_gps=self._writing.keep_gps,
             )
-        except PartwayError as error:
-            return error
+        except Exception as error:  # noqa: BLE001  one picture's failure ends no job
+            return as_typed(error)
         row = replace(ready.row, output=hashlib.sha256(data).hexdigest(), written=len(data))
         self._journal.put(row)
         try:
@@ -256,7 +264,8 @@ class FolderRun:
         except OutputExists as error:
             return error
         except InvalidRequest as error:
-            if isinstance(error.__cause__, OSError):
+            cause = error.__cause__
+            if isinstance(cause, OSError) and cause.errno not in OF_ONE_NAME:
                 raise Stopped(f"{error}; the same command goes on from here") from error
             return error
         self._journal.put(replace(row, status="done"))
@@ -280,16 +289,17 @@ class FolderRun:
         """Write down why an item failed; a file of it that is there stays known."""
         before = self._rows.get(item.name)
         row = replace(
-            self._row(item, "failed", None), code=error.code, message=" ".join(str(error).split())
+            self._row(item, "failed"), code=error.code, message=" ".join(str(error).split())
         )
         if before is not None:
             row = replace(row, output=before.output, previous=before.previous)
         self._journal.put(row)
         self._told(item, error)
 
-    def _row(self, item: Item, status: str, digest: str | None) -> Row:
-        size, changed = _stamp(item.source)
-        return Row(item.name, status, digest, size, changed, item.params)
+    def _row(self, item: Item, status: str) -> Row:
+        """A row with the source as it was before it was read: a later change is seen next time."""
+        size, changed = self._stamps.setdefault(item.name, _stamp(item.source))
+        return Row(item.name, status, size=size, changed=changed, params=item.params)
 
 
 def _stamp(path: Path) -> tuple[int | None, int | None]:

@@ -128,8 +128,14 @@ def _seed(policy: str, seed: int, name: str, position: int) -> int:
 def _params(
     request: EditRequest, word: str | None, writing: Writing, error: PartwayError | None
 ) -> str:
-    """The hash of a result's settings; the same in every process."""
-    values: dict[str, Any] = {f.name: getattr(request, f.name) for f in fields(request)}
+    """The hash of a result's settings; the same in every process.
+
+    Fields at their defaults are left out: one that a later version adds makes nothing anew.
+    """
+    given = {f.name: getattr(request, f.name) for f in fields(request)}
+    values: dict[str, Any] = {
+        f.name: given[f.name] for f in fields(request) if given[f.name] != f.default
+    }
     values |= {"word": word, "quality": writing.quality}
     values |= {"keep_gps": writing.keep_gps, "metadata": writing.metadata}
     values |= {"error": None if error is None else str(error)}

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -126,7 +126,8 @@ def opened(folder: Path) -> Generator[Journal]:
     try:
         _take(descriptor, folder)
         for left in folder.rglob(".partway-*.tmp"):  # of a run that was killed
-            left.unlink(missing_ok=True)
+            with suppress(OSError):
+                left.unlink()
         with closing(_open(folder / FILE)) as journal:
             yield journal
     finally:
@@ -153,9 +154,11 @@ def _rows(base: sqlite3.Connection) -> dict[str, Row]:
 
 def _open(file: Path) -> Journal:
     try:
-        return Journal(file)
+        book = Journal(file)
+        book.rows()
     except (sqlite3.Error, Stopped) as error:
         raise InvalidRequest(f"{file} is no journal that can be used: {error}") from error
+    return book
 
 
 def _take(descriptor: int, folder: Path) -> None:
