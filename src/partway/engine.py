@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
+from partway.checkpoints.inpainting import Beside
 from partway.denoiser import Condition
 from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
-from partway.edits.region import Region, part_on, region_of, seen_of
+from partway.edits.region import Part, Region, hidden_on, part_on, region_of, seen_of
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, load_family, settled
@@ -31,7 +32,7 @@ from partway.families.exemplar import Manner, encode_references
 from partway.geometry import Canvas
 from partway.guidance import Guidance
 from partway.images import Picture
-from partway.outcome import enlarged, finished, unread, untouched
+from partway.outcome import enlarged, finished, unpasted, unread, untouched
 from partway.outline import calibration_of, evaluations_of, outline
 from partway.plan import Plan
 from partway.request import EditRequest
@@ -167,6 +168,9 @@ class Engine:
             shape = family.latent_shape(*place.padded)
             if region is not None and seen is not None:
                 part = part_on(region, seen, place, shape, plan, _dial(request, profile))
+                if profile.inpaints:
+                    beside = self._beside(family, part, place)
+                    condition, negative = Beside(condition, beside), Beside(negative, beside)
             rows = img2img.begin(named, plan, shape, source, condition, negative, guidance, part)
         shape = family.latent_shape(*place.padded)
         key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
@@ -175,7 +179,7 @@ class Engine:
         def finish(latents: Array) -> EditResult:
             with self._lock:
                 image, drawn = img2img.finish(family, latents, place, plan, picture, source, part)
-                notes = (*enlarged(profile, place), *unread(family, request))
+                notes = (*enlarged(profile, place), *unread(family, request), *unpasted(request))
             result = finished(image, drawn, request, plan, job, picture, family, mode, began)
             return replace(result, warnings=(*result.warnings, *notes))
 
@@ -268,6 +272,18 @@ class Engine:
                 return img2img.encode(family, picture, place)
 
         return self._cache.get(key, make, lambda source: source.nbytes)
+
+    def _beside(self, family: Family, part: Part, place: Canvas) -> Array:
+        """What an inpainting checkpoint is shown of a part's surroundings, remembered by both."""
+        hidden = hidden_on(part.region, place)
+        region = hashlib.sha256(hidden.tobytes()).hexdigest()
+        key = (_identity(family.profile), family.precision, part.seen.digest, place, region)
+
+        def make() -> Array:
+            with self._lock:
+                return img2img.beside(family, part, hidden, place)
+
+        return self._cache.get(key, make, lambda beside: beside.nbytes)
 
 
 def _dial(request: EditRequest, profile: Profile) -> Callable[[float], float]:

@@ -42,6 +42,14 @@ def unread(family: Family, request: EditRequest) -> tuple[str, ...]:
     return (*notes(request.prompt), *notes(request.negative_prompt))
 
 
+def unpasted(request: EditRequest) -> tuple[str, ...]:
+    """A note where a mask's outside does not stay as it is."""
+    if request.dialect is None or request.mask is None:
+        return ()
+    note = "pastes nothing back: outside the mask are the autoencoder's pixels, not the source's"
+    return (f"{request.dialect} {note}; leave --as out to keep those",)
+
+
 def finished(
     image: Image,
     drawn: Image,

@@ -62,8 +62,8 @@ class EditRequest:
     keep_colors        with references: only luma changes, hues stay the source's (fading
                        towards strength 1)
     loras              "FILE.safetensors:0.8" each: adapters added to the checkpoint, with weights
-    dialect            "diffusers": all as its image-to-image pipeline does it, see
-                       edits.as_diffusers; strength and steps are then those of that pipeline
+    dialect            "diffusers": all as its image-to-image pipeline does it, with a mask its
+                       inpainting one, see edits.as_diffusers; strength and steps are then theirs
     strength_map       bytes of a grey picture of the source's size: white is edited with the whole
                        strength, black not at all, grey with its share
     mask               bytes of a picture of the source's size: white is repainted, black stays
@@ -164,8 +164,11 @@ class EditRequest:
             "working-multiple": (self.working_multiple, 1),
             "references": (self.references, ()),
             "strength map": (self.strength_map, None),
-            "mask": (self.mask, None),
             "alpha mask": (self.alpha_mask, False),
+            "mask grow": (self.mask_grow, 0),
+            "mask feather": (self.mask_feather, None),
+            "fill": (self.fill, "source"),
+            "only masked": (self.only_masked, False),
         }
         for name, (value, default) in own.items():
             if value != default:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from tests.families import single, tiny
 
 import partway
@@ -29,7 +30,12 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny checkpoints under the page's names."""
     folder = tmp_path_factory.mktemp("stocked")
     shutil.copy(PHOTOGRAPH, folder / "cat.jpg")
-    shutil.copytree(tiny.folder_of("sdxl"), folder / "sdxl")
+    with Image.open(PHOTOGRAPH) as photograph:
+        mask = Image.new("L", photograph.size)
+    mask.paste(255, (0, 0, mask.width // 2, mask.height // 2))
+    mask.save(folder / "mask.png")
+    for kind in ("sdxl", "inpainting"):
+        shutil.copytree(tiny.folder_of(kind), folder / kind)
     single.build(folder)
     tiny.lora("sd1", folder / "film.safetensors")
     return folder

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from shutil import copytree
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -36,7 +37,10 @@ def test_bf16_is_near_fp32(kind: str) -> None:
     assert np.array_equal(fast.decode(x[0]), exact.decode(x[0]))  # fp32 in both
 
 
-@pytest.mark.parametrize("kind", ["sd1", "sd2-v", "zero-snr", "sdxl", "lcm", "inpainting"])
+EVERY = ("sd1", "sd2-v", "zero-snr", "sdxl", "lcm", "inpainting", "sdxl-inpainting")
+
+
+@pytest.mark.parametrize("kind", EVERY)
 def test_the_dial_is_exact_and_continuous(kind: str, icon: Image.Image) -> None:
     engine = Engine()
     asked = EditRequest(
@@ -54,6 +58,54 @@ def test_the_dial_is_exact_and_continuous(kind: str, icon: Image.Image) -> None:
     assert np.array_equal(pixels(source=None, strength=None, size=icon.size), whole)
     near, nearer = pixels(strength=0.5), pixels(strength=0.51)
     assert not np.array_equal(near, nearer)
+
+
+@pytest.mark.parametrize("kind", ["inpainting", "sdxl-inpainting"])
+def test_inpainting_checkpoints_see_what_surrounds_a_mask(kind: str, icon: Image.Image) -> None:
+    """Also from pure noise; not what the mask hides; and every other pixel stays as it is."""
+    engine = Engine()
+    mask = Image.new("L", icon.size)
+    mask.paste(255, (32, 16, 64, 48))  # the canvas is the source's, two thirds of its size
+    asked = EditRequest(
+        source=read_bytes(icon), prompt="red", model=str(tiny.folder_of(kind)), steps=2, seed=5,
+        precision="fp32", mask=read_bytes(mask), mask_feather=0.0, strength=1.0, sampler="euler",
+    )  # fmt: skip
+    shown: list[np.ndarray[Any, Any]] = []
+    family: Any = engine.family(profile_of(str(tiny.folder_of(kind))), "fp32")
+    real = family.predict
+
+    def spying(x: Any, levels: Any, conditions: Any) -> Any:
+        shown.append(family.seen(x, conditions)[0])
+        return real(x, levels, conditions)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(family, "predict", spying)
+        results = [np.asarray(engine.run(asked.with_(source=read_bytes(each))).image)
+                   for each in _variants(icon)]  # fmt: skip
+    outside = np.asarray(mask) == 0
+    for result, each in zip(results, _variants(icon), strict=True):
+        assert np.array_equal(result[outside], np.asarray(each)[outside])
+    one, hidden, around = (shown[index] for index in (0, 2, 4))  # two steps each
+    assert one.shape[0] == 9
+    assert 0.0 < one[4].mean() < 0.5
+    assert np.isin(one[4], (0.0, 1.0)).all()
+    assert np.array_equal(one[4:], hidden[4:])
+    assert not np.array_equal(one[5:], around[5:])
+    assert not np.array_equal(results[0][~outside], results[2][~outside])
+    # Shown nothing, the same network makes another picture.
+    blank = family.seen(np.zeros_like(one[None, :4]), [None])[0, 4:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_beside", Mock(return_value=blank))
+        alone = np.asarray(engine.run(asked).image)
+    assert not np.array_equal(alone, results[0])
+
+
+def _variants(icon: Image.Image) -> list[Image.Image]:
+    """A picture; another under the mask; another round it."""
+    hidden, around = icon.copy(), icon.copy()
+    hidden.paste((255, 0, 255), (38, 22, 58, 42))
+    around.paste((0, 0, 90), (0, 0, 96, 12))
+    return [icon, hidden, around]
 
 
 def test_gain_follows_the_latents() -> None:

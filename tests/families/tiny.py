@@ -124,7 +124,11 @@ def inpainting() -> Any:
     return pipeline(**parts, requires_safety_checker=False)
 
 
-def sdxl(scheduler: str = "EulerDiscreteScheduler", levels: Mapping[str, Any] | None = None) -> Any:
+def sdxl(
+    scheduler: str = "EulerDiscreteScheduler",
+    levels: Mapping[str, Any] | None = None,
+    **network: Any,
+) -> Any:
     """Stable Diffusion XL: two text encoders, and what it is told of sizes."""
     diffusers = import_module("diffusers")
     return diffusers.StableDiffusionXLPipeline(
@@ -139,11 +143,20 @@ def sdxl(scheduler: str = "EulerDiscreteScheduler", levels: Mapping[str, Any] | 
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=6 * 8 + 32,
+            **network,
         ),
         scheduler=getattr(diffusers, scheduler).from_config(
             {**VP, "timestep_spacing": "leading", **(levels or {})}
         ),
         add_watermarker=False,
+    )
+
+
+def sdxl_inpainting() -> Any:
+    """Stable Diffusion XL for inpainting: 9 input channels."""
+    parts = sdxl(in_channels=9).components
+    return import_module("diffusers").StableDiffusionXLInpaintPipeline(
+        **parts, add_watermarker=False
     )
 
 
@@ -160,6 +173,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     ),
     "inpainting": inpainting,
     "sdxl": sdxl,
+    "sdxl-inpainting": sdxl_inpainting,
     "lcm": lambda: stable_diffusion("LCMScheduler", time_cond_proj_dim=16),
 }
 

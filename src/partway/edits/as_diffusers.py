@@ -1,23 +1,30 @@
-"""An edit as diffusers' own image-to-image pipeline makes it, to the last digit of fp32.
+"""An edit as diffusers' own image-to-image or inpainting pipeline makes it, to fp32's last digit.
 
 For who compares, or comes from there: the same checkpoint, scheduler, strength, steps, guidance and
 seed give the same picture. So here strength is that pipeline's, rounding included; the canvas is
 the source's own size, cut to the stride; noise comes from torch's generator, first for a sample of
 the autoencoder's posterior, then for the start; the walk may end above no noise; and nothing that
 the autoencoder lost comes back.
+
+With a mask it is the inpainting pipeline's: at strength 1 from pure noise; a network of 4 channels
+is shown the source outside the mask, noised anew by the first noise at every level, one of 9 sees
+the rest of the picture beside x. Nothing is pasted back over the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
+from PIL import Image
 
 from partway import images
 from partway.checkpoints.draws import Draws
-from partway.denoiser import Array, Rows, guide
+from partway.checkpoints.inpainting import Beside
+from partway.denoiser import Array, Rows, Solver, guide
 from partway.dialects.walks import Walk, walk
+from partway.edits.region import HALF, selected
 from partway.errors import InvalidRequest
 from partway.geometry import Canvas, Extent
 from partway.guidance import Guidance
@@ -38,6 +45,12 @@ class Encoder(Protocol):
         """Latents, with a draw a sample of the posterior."""
         ...
 
+    def beside(
+        self, image: Array, hidden: Any, mask: Array, draw: Callable[[], Array] | None = None
+    ) -> Array:
+        """What an inpainting network is shown beside x."""
+        ...
+
 
 def walk_of(request: EditRequest, profile: Profile) -> Walk:
     """The levels of diffusers' pipeline for a request that names its sampler.
@@ -52,9 +65,11 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
             f"{profile.name} has guidance built in, which diffusers sets by --cfg-scale: not "
             "followed; leave --as out"
         )
-    if checkpoint.pipeline.endswith("InpaintPipeline"):
+    for_masks = profile.inpaints or checkpoint.pipeline.endswith("InpaintPipeline")
+    if for_masks and request.mask is None:
         raise InvalidRequest(
-            f"{profile.name} is for inpainting: diffusers runs it with a mask only; leave --as out"
+            f"{profile.name} is for inpainting: diffusers runs it with a mask only; add --mask, "
+            "or leave --as out"
         )
     steps = profile.default_steps if request.steps is None else request.steps
     config = checkpoint.configs["scheduler"]
@@ -63,10 +78,10 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
 
 
 def plan(request: EditRequest, profile: Profile) -> Plan:
-    """The plan of its walk; without a source it starts from pure noise."""
+    """The plan of its walk; from pure noise without a source, and masked at strength 1."""
     levels = walk_of(request, profile).levels
     steps = profile.default_steps if request.steps is None else request.steps
-    start, kappa = (1.0, 0.0) if request.source is None else (levels[0].noise_fraction, 1.0)
+    start, kappa = (1.0, 0.0) if _is_pure(request) else (levels[0].noise_fraction, 1.0)
     return Plan(request.effective_strength, str(request.dialect), start, levels, kappa, steps)
 
 
@@ -81,6 +96,13 @@ def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> C
     return Canvas(own, cut, cut)
 
 
+def _is_pure(request: EditRequest) -> bool:
+    """Whether nothing of a source is in the start."""
+    return request.source is None or (
+        request.mask is not None and request.effective_strength == 1.0
+    )
+
+
 def begin(
     request: EditRequest,
     family: Family,
@@ -93,13 +115,63 @@ def begin(
     """The sampler's walk as a coroutine of network rows, its noise drawn in diffusers' order."""
     found = walk_of(request, family.profile)
     start = found.levels[0]
-    draws = Draws(request.seed, family.latent_shape(*place.padded))
-    if picture is None:
-        x = found.pure * draws()
+    shape = family.latent_shape(*place.padded)
+    draws = Draws(request.seed, shape)
+    encoder = cast("Encoder", family)
+    chosen = None if picture is None else selected(request, picture)
+    inpaints = family.profile.inpaints
+    image, latents = None, None
+    if picture is not None:
+        image = images.to_canvas(picture.rgb, place)
+    if image is not None and not (inpaints and _is_pure(request)):
+        latents = encoder.encode(image, draws)
+    noise = draws()
+    if latents is None or _is_pure(request):
+        x = found.pure * noise
     else:
-        encoder = cast("Encoder", family)
-        latents = encoder.encode(images.to_canvas(picture.rgb, place), draws)
-        x = start.alpha * latents + start.sigma * draws()
-    solver = get_sampler(request.sampler).solve(x.astype(np.float32), found.levels, draws)
+        x = start.alpha * latents + start.sigma * noise
+    solver = get_sampler(request.sampler)
+    walking = solver.solve(x.astype(np.float32), found.levels, draws)
+    if image is not None and chosen is not None:
+        hidden = _on_canvas(chosen, place)
+        mask = _on_latents(hidden, shape)
+        beside = encoder.beside(image, hidden, mask, draws)  # also where only its draw is used
+        if inpaints:
+            condition, negative = Beside(condition, beside), Beside(negative, beside)
+        elif latents is not None:
+            walking = _renoised(walking, latents, noise, mask)
     above_one = Guidance(max(guidance.scale, 1.0))  # at and below 1 it is off there
-    return guide(solver, condition, negative, above_one)
+    return guide(walking, condition, negative, above_one)
+
+
+def _on_canvas(chosen: Array, place: Canvas) -> Any:
+    """(H, W) whether a pixel of the canvas is masked: scaled, then halved into black and white."""
+    plane = Image.fromarray(np.rint(chosen * 255.0).astype(np.uint8))
+    if plane.size != place.padded:
+        plane = plane.resize(place.padded, Image.Resampling.LANCZOS)
+    return np.asarray(plane, np.float32) / 255.0 >= HALF
+
+
+def _on_latents(hidden: Any, shape: tuple[int, int, int]) -> Array:
+    """(1, h, w) of 0 and 1: each position takes the pixel at its corner (nearest)."""
+    rows, columns = (hidden.shape[i] // shape[i + 1] for i in (0, 1))
+    return hidden[None, ::rows, ::columns].astype(np.float32)
+
+
+def _renoised(solver: Solver, source: Array, noise: Array, mask: Array) -> Solver:
+    """Outside a mask (1, h, w) the network sees the source under one and the same noise.
+
+    Solvers work position by position: what one holds outside the mask does not matter inside.
+    """
+    try:
+        query = next(solver)
+        seen = query.x  # the start is noised already
+        while True:
+            x0 = yield query._replace(x=seen)
+            query = solver.send(x0)
+            level = query.level
+            seen = mask * query.x + (1.0 - mask) * (level.alpha * source + level.sigma * noise)
+    except StopIteration as done:
+        return mask * done.value + (1.0 - mask) * source
+    finally:
+        solver.close()

@@ -6,7 +6,7 @@ source ─scale─► canvas ─encode─► latents ─noise─► x ─sampler
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from partway.residual import restore
 from partway.samplers import get_sampler
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from partway.denoiser import Condition
@@ -63,6 +64,17 @@ def encode(family: Family, picture: Picture, place: Canvas) -> Encoded:
     decoded = family.decode(latents)
     check_finite(decoded, "decoding the source")
     return Encoded(latents, images.from_canvas(decoded, place))
+
+
+def beside(family: Family, part: Part, hidden: NDArray[np.bool_], place: Canvas) -> Array:
+    """What an inpainting checkpoint is shown beside x: the picture round a part, and where it is.
+
+    hidden  (H, W) on the canvas, where the part is
+    """
+    mask = (part.noise_fractions > 0.0).astype(np.float32)
+    found = cast("Any", family).beside(images.to_canvas(part.seen.rgb, place), hidden, mask)
+    check_finite(found, "encoding what surrounds the mask")
+    return found
 
 
 def begin(

@@ -252,14 +252,23 @@ def part_on(
     return Part(region, seen, fractions, kappa, pixels)
 
 
-def _on_latents(region: Region, place: Canvas, latents: tuple[int, int, int]) -> Array:
-    """(1, h, w) shares: means of the pixels a position covers; of a mask 1 as soon as one is."""
+def hidden_on(region: Region, place: Canvas) -> NDArray[np.bool_]:
+    """(H, W) on a canvas, whether any pixel there is edited."""
+    return _on_canvas(region, place) > 0.0
+
+
+def _on_canvas(region: Region, place: Canvas) -> Array:
+    """(H, W) shares on a canvas: means of the pixels seen, continued into its padding."""
     plane = Image.fromarray(np.ascontiguousarray(region.inside(region.share)))
     fitted = np.asarray(plane.resize(place.fitted, Image.Resampling.BOX))
     more = (place.padded.height - place.fitted.height, place.padded.width - place.fitted.width)
-    padded = np.pad(fitted, ((0, more[0]), (0, more[1])), mode="symmetric")
-    size = (latents[2], latents[1])
-    shares = np.asarray(Image.fromarray(padded).resize(size, Image.Resampling.BOX))
+    return np.pad(fitted, ((0, more[0]), (0, more[1])), mode="symmetric")
+
+
+def _on_latents(region: Region, place: Canvas, latents: tuple[int, int, int]) -> Array:
+    """(1, h, w) shares: means of the pixels a position covers; of a mask 1 as soon as one is."""
+    padded = Image.fromarray(_on_canvas(region, place))
+    shares = np.asarray(padded.resize((latents[2], latents[1]), Image.Resampling.BOX))
     if not region.shades:
         shares = (shares > 0.0).astype(np.float32)
     return np.clip(shares, 0.0, 1.0)[None]

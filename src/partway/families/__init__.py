@@ -80,6 +80,7 @@ class Profile:
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
     conditioning  what it follows: "prompt", or "references", pictures instead of words
+    inpaints      its network is shown a mask and what surrounds it (partway.checkpoints.inpainting)
     folder        where its files are, or the one file; None without weights
     checkpoint    of somebody else's, where it was found
     """
@@ -99,6 +100,7 @@ class Profile:
     artwork_only: bool = False
     styles: tuple[str, ...] = ()
     conditioning: str = "prompt"
+    inpaints: bool = False
     config: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
 

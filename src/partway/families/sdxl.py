@@ -14,8 +14,9 @@ import numpy as np
 
 from partway.checkpoints.autoencoder import to_array, to_tensor
 from partway.checkpoints.device import library
+from partway.checkpoints.inpainting import words_of
 from partway.checkpoints.pipeline import load_pipeline, quiet
-from partway.denoiser import Array
+from partway.denoiser import Array, Condition
 from partway.errors import ModelError
 from partway.families import Profile, stable_diffusion
 from partway.families.stable_diffusion import StableDiffusion, timesteps
@@ -74,20 +75,19 @@ class StableDiffusionXL(StableDiffusion):
             return Words(np.zeros_like(words.tokens), np.zeros_like(words.pooled))
         return words
 
-    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Words]) -> Array:
+    def predict(self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]) -> Array:
         """One call of the UNet for all rows."""
         factor = self.profile.stride
         size = (x.shape[2] * factor, x.shape[3] * factor)  # height and width
         told = np.asarray([[*size, 0, 0, *size]] * len(levels), np.float32)  # uncropped
         unet: Any = self._unet
-        pooled = np.stack([words.pooled for words in conditions])
+        words: list[Words] = words_of(conditions)
+        pooled = np.stack([each.pooled for each in words])
         with library("torch").inference_mode():
             output = unet(
-                to_tensor(self.seen(x), unet),
+                to_tensor(self.seen(x, conditions), unet),
                 timesteps(self.schedule, levels, unet),
-                encoder_hidden_states=to_tensor(
-                    np.stack([words.tokens for words in conditions]), unet
-                ),
+                encoder_hidden_states=to_tensor(np.stack([each.tokens for each in words]), unet),
                 added_cond_kwargs={
                     "text_embeds": to_tensor(pooled, unet),
                     "time_ids": to_tensor(told, unet, library("torch").float32),

@@ -14,6 +14,7 @@ import numpy as np
 from partway.checkpoints.autoencoder import Autoencoder, factor_of, to_array, to_tensor
 from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
+from partway.checkpoints.inpainting import beside_of, hide, inpaints, words_of
 from partway.checkpoints.pipeline import load_pipeline, quiet
 from partway.checkpoints.scheduler import prediction_of, schedule_of
 from partway.denoiser import Array, Condition
@@ -51,6 +52,7 @@ def profile(checkpoint: Checkpoint) -> Profile:
         default_guidance=GUIDANCE if distilled is None else 1.0,
         default_sampler=sampler,
         gain=math.sqrt((native // factor) ** 2 / POSITIONS),
+        inpaints=inpaints(checkpoint.configs),
         checkpoint=checkpoint,
     )
 
@@ -95,27 +97,35 @@ class StableDiffusion:
         """One call of the UNet for all rows."""
         with library("torch").inference_mode():
             output = self._unet(
-                to_tensor(self.seen(x), self._unet),
+                to_tensor(self.seen(x, conditions), self._unet),
                 timesteps(self.schedule, levels, self._unet),
-                encoder_hidden_states=to_tensor(np.stack(conditions), self._unet),
+                encoder_hidden_states=to_tensor(np.stack(words_of(conditions)), self._unet),
                 timestep_cond=built_in_guidance(self._unet, len(levels)),
                 return_dict=False,
             )
             return to_array(output[0])
 
-    def seen(self, x: Array) -> Array:
-        """What the UNet is shown: x itself; by inpainting checkpoints also a mask and its picture.
+    def seen(self, x: Array, conditions: Sequence[Condition]) -> Array:
+        """What the UNet is shown: x itself; by inpainting checkpoints also what is beside it.
 
-        They have 9 input channels: x, the mask (1 is to be painted) and the latents of the picture
-        with grey under the mask. Here all of it is to be painted: such a checkpoint then follows
-        x and the prompt alone, like any other.
+        Where a condition shows nothing beside x, all is to be painted and the picture is grey: such
+        a checkpoint then follows x and the prompt alone, like any other.
         """
-        if self._unet.config.in_channels != 2 * x.shape[1] + 1:
+        if not self.profile.inpaints:
             return x
-        rows, _, height, width = x.shape
-        mask = np.ones((rows, 1, height, width), np.float32)
-        grey = self._grey(height, width)
-        return np.concatenate([x, mask, np.broadcast_to(grey, x.shape)], axis=1)
+        height, width = x.shape[2:]
+        alone = np.concatenate([np.ones((1, height, width), np.float32), self._grey(height, width)])
+        return np.concatenate([x, beside_of(conditions, alone)], axis=1)
+
+    def beside(
+        self, image: Array, hidden: Any, mask: Array, draw: Callable[[], Array] | None = None
+    ) -> Array:
+        """(1 + C, h, w) to show an inpainting checkpoint beside x.
+
+        image   (3, H, W) in [-1, 1]
+        hidden  (H, W) where it is to be painted, and mask (1, h, w) of 0 and 1 the same on latents
+        """
+        return np.concatenate([mask, self.encode(hide(image, hidden), draw)])
 
     def _grey(self, height: int, width: int) -> Array:
         """Latents of a grey canvas, remembered for the last size."""

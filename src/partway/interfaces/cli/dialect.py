@@ -13,6 +13,8 @@ from partway.request import DEFAULT_SPACING, FOLLOWED, EditRequest
 if TYPE_CHECKING:
     from partway.families import Profile
 
+INPAINT = "diffusers-inpaint"
+
 
 class Said:
     """What was typed for a program.
@@ -26,6 +28,7 @@ class Said:
             raise InvalidRequest("--as needs a source: without one strength has no effect")
         if isinstance(value, str):
             value = parse_value(dialect, value)
+        self._given = value is not None
         if value is None:
             value = dialect.default
         if value is None:
@@ -37,13 +40,17 @@ class Said:
         """The request that starts at the program's level on a model and runs its evaluations.
 
         The program's rule is used on the model's own levels. Steps between are spaced as the
-        request says; but diffusers, on its own checkpoints, is followed to the last digit.
+        request says; but diffusers, on its own checkpoints, is followed to the last digit. With a
+        mask its inpainting pipelines are.
         """
         assert profile is not None  # noqa: S101  one is chosen wherever the strength is not ours
         if request.full_steps is not None:
             raise InvalidRequest("give --as or --full-steps, not both: --steps is the program's")
         if request.dial != EditRequest().dial:
             raise InvalidRequest("give --as or --dial, not both")
+        rule = _rule(self._tool, request)
+        if not self._given:
+            self._value = get_dialect(rule).default or self._value
         steps = profile.default_steps if request.steps is None else request.steps
         spacing = None if request.spacing == DEFAULT_SPACING else request.spacing
         exact = self._exactly(request, profile, steps)
@@ -51,7 +58,7 @@ class Said:
             return exact
         sampler = self._sampler(request, profile)
         setting = Setting(steps, kind_of(profile.schedule), sampler, spacing)
-        start = start_of(self._tool, self._value, setting)
+        start = start_of(rule, self._value, setting)
         line = f"{self._value:g} in {self._tool} with {steps} steps starts at "
         line += f"{100 * start.noise_fraction:.1f} % noise and runs {start.evaluations}"
         self.told.append(line)
@@ -69,11 +76,12 @@ class Said:
 
     def _exactly(self, request: EditRequest, profile: Profile, steps: int) -> EditRequest | None:
         """The request followed to the last digit, where the program and the model allow it."""
-        if self._tool not in FOLLOWED or profile.checkpoint is None:
+        tool = FOLLOWED[0]
+        if _rule(self._tool, request) != _rule(tool, request) or profile.checkpoint is None:
             return None
         try:
             exact = request.with_(
-                dialect=self._tool, strength=self._value, steps=steps, source=request.source or b""
+                dialect=tool, strength=self._value, steps=steps, source=request.source or b""
             )
             plan = plan_request(exact, profile)
         except UserError as error:
@@ -84,3 +92,8 @@ class Said:
             f"as {self._tool} makes it: {plan.intervals} of {steps} steps from {noise}"
         )
         return exact.with_(source=request.source)
+
+
+def _rule(tool: str, request: EditRequest) -> str:
+    """The dialect a program's strength is read by: diffusers has another for masks."""
+    return INPAINT if tool in FOLLOWED and request.mask is not None else tool

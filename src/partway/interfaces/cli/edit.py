@@ -231,7 +231,7 @@ def _drafts(
             )
             edit = request.with_(size=size)
             if said is not None:
-                edit = said.on(edit, source.profile)
+                edit = said.on(edit.with_(source=source.data, **part), source.profile)
             drafts += _from_source(edit, word, source, seeds, part)
         except PartwayError as error:
             errors += [(name, error)]
