@@ -10,6 +10,10 @@ export const DEFAULTS = Object.freeze({
   model: null,
   style: null,
   keep_colors: false,
+  area: "mask", // how what is painted is read: "mask" or "map"
+  mask_feather: null,
+  fill: null,
+  only_masked: false,
   steps: null,
   full_steps: null,
   guidance_scale: null,
@@ -23,23 +27,31 @@ export const MAX_SEED = 2 ** 32 - 1;
 const MEASURED = "perceptual"; // the dial that only a calibrated model has
 const BY_PROMPT = ["prompt", "negative_prompt", "guidance_scale"];
 const BY_REFERENCES = ["style", "keep_colors"];
+const BY_MASK = ["mask_feather", "fill", "only_masked"];
+
+/** How what is painted is read; a style picture is followed under a mask and not by shares. */
+export function areaKind({ way, area }) {
+  return way === "references" ? "mask" : area;
+}
 
 /** The fields that act: what belongs to the other way, and what says nothing, is left out. */
-export function fieldsOf(settings) {
-  const { way, ...fields } = settings;
+export function fieldsOf(settings, painted) {
+  const { way, area, ...fields } = settings;
   for (const idle of way === "prompt" ? BY_REFERENCES : BY_PROMPT) delete fields[idle];
+  if (!painted || areaKind(settings) === "map") for (const idle of BY_MASK) delete fields[idle];
   const says = ([, value]) => value !== null && value !== "" && value !== false;
   return Object.fromEntries(Object.entries(fields).filter(says));
 }
 
 /** A form for the server. */
-export function toForm(picture, reference, settings, more) {
+export function toForm({ picture, reference, area, settings }, more) {
   const form = new FormData();
   form.append("source", picture.blob, picture.name);
   if (reference && settings.way === "references") {
     form.append("references", reference, reference.name || "style");
   }
-  for (const [key, value] of Object.entries({ ...fieldsOf(settings), ...more })) {
+  if (area) form.append(areaKind(settings), area.blob, "painted.png");
+  for (const [key, value] of Object.entries({ ...fieldsOf(settings, area), ...more })) {
     form.append(key, String(value));
   }
   return form;
@@ -67,6 +79,10 @@ const KINDS = {
   model: isText,
   style: isText,
   keep_colors: (value) => typeof value === "boolean",
+  area: (value) => value === "mask" || value === "map",
+  mask_feather: (value) => Number.isFinite(value) && value >= 0,
+  fill: (value) => ["source", "blur", "noise"].includes(value),
+  only_masked: (value) => typeof value === "boolean",
   steps: isCount,
   full_steps: isCount,
   guidance_scale: (value) => Number.isFinite(value),

@@ -2,7 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { strengthText } from "./format.js";
-import { fieldsOf } from "./settings.js";
+import { areaKind, fieldsOf } from "./settings.js";
 
 const OPTIONS = {
   negative_prompt: "--negative-prompt",
@@ -14,8 +14,11 @@ const OPTIONS = {
   dial: "--dial",
   model: "--model",
   style: "--style",
+  mask_feather: "--feather",
+  fill: "--fill",
 };
 const OWN_STYLE = "style.png"; // a style picture of one's own has no path here
+export const PAINTED = { mask: "mask.png", map: "map.png" }; // nor has what is painted: it can be saved
 
 /** A word for a POSIX shell. */
 export function quoted(text) {
@@ -28,8 +31,9 @@ function path(name) {
 }
 
 /** As a command. A prompt that the shell command would read from a file is set apart by a space. */
-export function asCommand(name, settings, strength, hasReference) {
-  const { prompt = "", seed, keep_colors, ...fields } = fieldsOf(settings);
+export function asCommand({ name, settings, strength, hasReference, painted }) {
+  const { prompt = "", seed, keep_colors, only_masked, ...fields } = fieldsOf(settings, painted);
+  const kind = areaKind(settings);
   const words = ["partway", quoted(path(name))];
   if (settings.way === "prompt") words.push(quoted(/^[@-]/.test(prompt) ? ` ${prompt}` : prompt));
   words.push("--strength", strengthText(strength));
@@ -38,13 +42,16 @@ export function asCommand(name, settings, strength, hasReference) {
   }
   if (hasReference && settings.way === "references") words.push("--style", OWN_STYLE);
   if (keep_colors) words.push("--keep-colors");
+  if (painted) words.push(`--${kind}`, PAINTED[kind]);
+  if (only_masked) words.push("--only-masked");
   if (seed !== undefined && seed !== 1) words.push("--seed", String(seed));
   return words.join(" ");
 }
 
 /** As a Python program. */
-export function asPython(name, settings, strength, hasReference) {
-  const { prompt = "", style, keep_colors, ...fields } = fieldsOf(settings);
+export function asPython({ name, settings, strength, hasReference, painted }) {
+  const { prompt = "", style, keep_colors, only_masked, ...fields } = fieldsOf(settings, painted);
+  const kind = areaKind(settings);
   const imports = ["from partway import edit"];
   const named = { strength: strengthText(strength) };
   for (const [field, value] of Object.entries(fields)) named[field] = JSON.stringify(value);
@@ -56,6 +63,8 @@ export function asPython(name, settings, strength, hasReference) {
     named.references = `(Path(${JSON.stringify(OWN_STYLE)}).read_bytes(),)`;
   }
   if (keep_colors) named.keep_colors = "True";
+  if (painted) named[kind === "map" ? "strength_map" : "mask"] = JSON.stringify(PAINTED[kind]);
+  if (only_masked) named.only_masked = "True";
   const positional = [JSON.stringify(name), ...(settings.way === "prompt" ? [JSON.stringify(prompt)] : [])];
   const rest = Object.entries(named).map(([field, value]) => `    ${field}=${value},`);
   return [
@@ -70,11 +79,13 @@ export function asPython(name, settings, strength, hasReference) {
 }
 
 /** As an HTTP request that waits for the finished job. */
-export function asCurl(name, settings, strength, hasReference, base) {
+export function asCurl({ name, settings, strength, hasReference, painted, base }) {
   const file = (value) => `@"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const parts = [`-F ${quoted(`source=${file(path(name))}`)}`];
   if (hasReference && settings.way === "references") parts.push(`-F ${quoted(`references=${file(OWN_STYLE)}`)}`);
-  const fields = { ...fieldsOf(settings), strength: strengthText(strength), mode: "exact" };
+  const kind = areaKind(settings);
+  if (painted) parts.push(`-F ${kind}=@${PAINTED[kind]}`);
+  const fields = { ...fieldsOf(settings, painted), strength: strengthText(strength), mode: "exact" };
   for (const [field, value] of Object.entries(fields)) {
     parts.push(`--form-string ${quoted(`${field}=${value}`)}`);
   }
@@ -104,10 +115,17 @@ export class Snippets {
     );
   }
 
-  show(name, settings, strength, hasReference) {
-    for (const [kind, write] of Object.entries(KINDS)) {
-      this.blocks[kind].textContent = write(name, settings, strength, hasReference, document.baseURI);
-    }
+  /** What is asked for, and the strength, in every form. */
+  show({ picture, reference, area, settings, strength }) {
+    const wish = {
+      name: picture?.name ?? "picture.png",
+      settings,
+      strength,
+      hasReference: Boolean(reference),
+      painted: Boolean(area),
+      base: document.baseURI,
+    };
+    for (const [kind, write] of Object.entries(KINDS)) this.blocks[kind].textContent = write(wish);
   }
 }
 

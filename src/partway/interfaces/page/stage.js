@@ -31,6 +31,12 @@ export class Stage {
     this.view = this.view === "source" ? "result" : "source";
   }
 
+  /** The source alone, to be painted on; then back to what was viewed. */
+  paint(on) {
+    this.painting = on;
+    this.arrange();
+  }
+
   /** A new source: its picture, and nothing else yet. */
   async source(picture) {
     this.frame.style.setProperty("--w", String(picture.width));
@@ -77,7 +83,7 @@ export class Stage {
 
   arrange() {
     const shows = this.frame.dataset.shows;
-    const view = shows === "nothing" ? "source" : this.view;
+    const view = shows === "nothing" || this.painting ? "source" : this.view;
     this.frame.dataset.view = view;
     this.noised.canvas.hidden = shows !== "start" || view === "source";
     this.split.hidden = view !== "compare";

@@ -1,6 +1,6 @@
 // Edits kept in this browser (IndexedDB): pictures as blobs, nothing leaves the machine.
 //
-//   {id, at, name, source, settings, reference, strength, results: [{strength, blob, …}]}
+//   {id, at, name, source, settings, reference, area, strength, results: [{strength, blob, …}]}
 
 const NAME = "partway";
 const EDITS = "edits";

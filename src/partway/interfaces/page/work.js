@@ -45,8 +45,8 @@ export class Work {
     this.on.progress(null);
   }
 
-  form({ picture, reference, settings }, more) {
-    return toForm(picture, reference, settings, { ...more, preview_every: PREVIEW_EVERY });
+  form(wish, more) {
+    return toForm(wish, { ...more, preview_every: PREVIEW_EVERY });
   }
 
   async start(path, form, strengths) {

@@ -1,0 +1,193 @@
+// Painting where the edit acts: a mode of the page, with the plane that is painted.
+
+import { Brush } from "./brush.js";
+import { byId, el, say } from "./dom.js";
+import { percent } from "./format.js";
+import { fromPicture, toPng } from "./grey.js";
+import { Overlay } from "./overlay.js";
+import { Plane } from "./plane.js";
+import { areaKind } from "./settings.js";
+import { nameOf } from "./store.js";
+import { Tools } from "./tools.js";
+
+const NAMES = { mask: "Mask", map: "Map" };
+
+export class Painting {
+  /**
+   * on  begin() and end() of the mode, area({blob, id} or null) when what is painted is another,
+   *     settings(changes), fail(error)
+   */
+  constructor(on) {
+    this.on = on;
+    this.open = false;
+    this.plane = null;
+    this.area = null;
+    this.changed = false; // since `area` was made
+    this.overlay = new Overlay(byId("overlay"));
+    const edit = (act) => () => this.edit(act);
+    const acts = {
+      undo: edit((plane) => plane.undo()),
+      redo: edit((plane) => plane.redo()),
+      invert: edit((plane) => plane.invert()),
+      fill: edit((plane) => plane.fill(this.tools.tool.value)),
+      clear: edit((plane) => plane.fill(0)),
+    };
+    this.tools = new Tools(
+      { ...acts, done: () => this.leave(), open: (file) => this.load(file) },
+      on.settings,
+    );
+    const { tools } = this;
+    this.brush = new Brush(() => tools.tool, {
+      drew: (box) => this.overlay.change(box),
+      ended: () => this.painted(),
+      moved: ({ x, y }) => say(byId("painted"), `at ${Math.floor(x)}, ${Math.floor(y)}`),
+    });
+    const shades = Array.from({ length: 10 }, (_, i) => [String((i + 1) % 10), () => tools.setShade(10 * (i + 1))]);
+    this.keys = {
+      ...Object.fromEntries(shades),
+      b: () => tools.erase(false),
+      e: () => tools.erase(true),
+      x: () => tools.erase(!tools.brush.erasing),
+      "[": () => tools.resize(-1),
+      "]": () => tools.resize(1),
+      f: acts.fill,
+      i: acts.invert,
+      delete: acts.clear,
+      backspace: acts.clear,
+      m: () => this.leave(),
+    };
+    addEventListener("keydown", (event) => this.key(event, acts));
+    byId("area").addEventListener("click", () => this.enter());
+    byId("area-remove").addEventListener("click", () => this.remove());
+    byId("area-save").addEventListener("click", () => this.save().catch(on.fail));
+  }
+
+  /** A new source; what is painted stays where asked, if it has the same size. Returns its area. */
+  source({ width, height }, keep) {
+    if (this.open) this.close();
+    if (!keep || this.plane?.width !== width || this.plane?.height !== height) {
+      this.plane = new Plane(width, height);
+      this.area = null;
+      this.changed = false;
+      this.tools.source(this.plane);
+    }
+    this.brush.plane = this.plane;
+    return this.area;
+  }
+
+  enter() {
+    if (!this.plane) return;
+    this.open = true;
+    this.arrange();
+    this.on.begin();
+    this.tell();
+    byId("paint").focus({ preventScroll: true });
+  }
+
+  /** Back to the dial; resolves when the area is what was painted. */
+  async leave() {
+    if (!this.open) return;
+    this.close();
+    await this.commit();
+    byId("area").focus({ preventScroll: true });
+  }
+
+  close() {
+    this.open = false;
+    this.arrange();
+    this.on.end();
+  }
+
+  arrange() {
+    document.querySelector("main").classList.toggle("painting", this.open);
+    byId("tools").hidden = byId("paint").hidden = !this.open;
+  }
+
+  /** Make the area of what is painted, where that changed. */
+  async commit() {
+    if (!this.changed) return;
+    this.changed = false;
+    this.area = this.plane.facts.any ? await areaOf(await toPng(this.plane)) : null;
+    this.on.area(this.area);
+  }
+
+  /** Take up an area of the history; returns it. */
+  async take(area) {
+    this.plane.load(area ? await fromPicture(area.blob, this.plane) : new Uint8ClampedArray(this.plane.values.length));
+    this.overlay.change(this.plane.whole);
+    this.area = area;
+    this.changed = false;
+    return area;
+  }
+
+  remove() {
+    this.edit((plane) => plane.fill(0));
+    this.commit().catch(this.on.fail);
+    byId("area").focus({ preventScroll: true });
+  }
+
+  async load(file) {
+    try {
+      const values = await fromPicture(file, this.plane);
+      this.edit((plane) => plane.load(values));
+    } catch (error) {
+      this.on.fail(error);
+    }
+  }
+
+  async save() {
+    const href = URL.createObjectURL(await toPng(this.plane));
+    el("a", { href, download: `${this.kind}.png` }).click();
+    URL.revokeObjectURL(href);
+  }
+
+  edit(act) {
+    if (this.plane.stroke) return; // a hand is drawing
+    act(this.plane);
+    this.overlay.change(this.plane.whole);
+    this.painted();
+  }
+
+  painted() {
+    this.changed = true;
+    this.tell();
+  }
+
+  /** Settings as they are, and whether something is painted. */
+  show(settings, area) {
+    if (!this.plane) return;
+    this.kind = areaKind(settings);
+    this.tools.show(settings);
+    this.overlay.canvas.hidden = false;
+    this.overlay.show(this.plane, this.kind === "map", this.tools.featherOf(settings));
+    const button = byId("area");
+    button.textContent = area ? `${NAMES[this.kind]} · ${this.share()}` : NAMES[this.kind];
+    button.classList.toggle("on", Boolean(area));
+    byId("area-remove").hidden = !area;
+    this.tell();
+  }
+
+  share() {
+    const { selected, mean, any } = this.plane.facts;
+    const share = this.kind === "map" ? mean : selected;
+    return any && share < 0.005 ? "< 1 %" : `${percent(share)} %`;
+  }
+
+  tell() {
+    const share = this.share();
+    const words = this.kind === "map" ? `${share} of the strength on average` : `${share} of the picture is painted`;
+    this.tools.state(this.plane, this.plane.facts.any ? words : "Nothing is painted yet.");
+  }
+
+  key(event, acts) {
+    if (!this.open || !(event.ctrlKey || event.metaKey) || event.target.closest?.("input[type=text]")) return;
+    const key = event.key.toLowerCase();
+    if (key !== "z" && key !== "y") return;
+    event.preventDefault();
+    (key === "y" || event.shiftKey ? acts.redo : acts.undo)();
+  }
+}
+
+async function areaOf(blob) {
+  return { blob, id: nameOf(await blob.arrayBuffer()) };
+}
