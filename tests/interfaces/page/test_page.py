@@ -17,8 +17,10 @@ from playwright.sync_api import BrowserContext, Page, Route, ViewportSize, expec
 
 from partway import edit
 from partway.examples import EXAMPLES
+from partway.families import profile_of
 from partway.interfaces.cli import cli
 from partway.request import DEFAULT_SAMPLER
+from partway.strength import WORDS, named_strength
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -204,6 +206,23 @@ def test_the_dial_by_keys(opened: Opened) -> None:
     page.keyboard.press("Home")
     expect(split).to_have_attribute("aria-valuetext", "0 % source")
     page.keyboard.press("c")
+
+
+def test_strengths_have_names_where_they_were_measured(opened: Opened) -> None:
+    page = opened.page
+    words = page.get_by_role("group", name="Named strengths")
+    expect(words).to_contain_text("measured on pocket")
+    profile = profile_of("pocket")
+    for word in WORDS:
+        words.get_by_role("button", name=word).click()
+        meant = named_strength(word, gain=profile.gain, curve=profile.curve)
+        expect(page.locator("#number")).to_have_value(f"{round(meant, 3):g}")
+        expect(words.get_by_role("button", pressed=True)).to_have_text(word)
+    opened.strength("0.5")
+    expect(words.get_by_role("button", pressed=True)).to_have_count(0)
+    page.locator(".ways label").filter(has_text="Style").click()
+    expect(words).to_be_hidden()  # exemplar has no calibration
+    page.locator(".ways label").filter(has_text="Words").click()
 
 
 def test_the_filmstrip_by_keys(opened: Opened) -> None:

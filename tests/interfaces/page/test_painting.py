@@ -1,6 +1,6 @@
 """Painting where the edit acts: masks and strength maps, in pixels of the source."""
 
-# pyright: reportUnknownMemberType=false  (Playwright's CDPSession.send)
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from partway.strength import (
     DEFAULT_DIAL,
     DEFAULT_STRENGTH,
     DIALS,
+    WORDS,
     band,
     named_strength,
     strength_at,
@@ -156,7 +157,15 @@ def model_facts(known: Models, profile: Profile) -> dict[str, Any]:
         "default": profile.name == known.default,
         "artwork_only": profile.artwork_only,
         "conditioning": profile.conditioning,
+        "strengths": named_strengths(profile),
     }
+
+
+def named_strengths(profile: Profile) -> dict[str, float]:
+    """What the words for a strength mean on the standard dial, where that was measured."""
+    if profile.curve is None:
+        return {}
+    return {word: named_strength(word, gain=profile.gain, curve=profile.curve) for word in WORDS}
 
 
 @router.get("/styles")

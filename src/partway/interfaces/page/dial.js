@@ -12,12 +12,13 @@ const GRAIN = 12; // height of the grain strip, CSS pixels
 const REST = 400; // milliseconds without a key after which the dial has come to rest
 
 export class Dial {
-  /** onInput while it turns, onChange when it is let go; both get the strength. */
-  constructor(onInput, onChange) {
+  /** onInput while it turns, onChange when it is let go, onWord for a named strength; all get it. */
+  constructor(onInput, onChange, onWord) {
     this.input = byId("dial");
     this.scale = byId("scale");
     this.onInput = onInput;
     this.onChange = onChange;
+    this.onWord = onWord;
     this.input.addEventListener("input", () => this.turn(Number(this.input.value)));
     this.input.addEventListener("change", () => this.rest(0));
     this.input.addEventListener("keydown", (event) => this.key(event));
@@ -33,6 +34,7 @@ export class Dial {
   set value(strength) {
     this.input.value = String(strength);
     this.scale.style.setProperty("--at", String(this.value));
+    this.markWord();
   }
 
   /** What a screen reader says beside the number. */
@@ -92,6 +94,31 @@ export class Dial {
   inBand(name) {
     for (const node of byId("bands").children) {
       node.classList.toggle("here", node.textContent === name);
+    }
+  }
+
+  /** Strengths that have names on a model, {word: strength}; none where nothing was measured. */
+  words(strengths, model) {
+    const onDial = (strength) => Math.round(1000 * strength) / 1000;
+    const entries = Object.entries(strengths).map(([word, strength]) => [word, onDial(strength)]);
+    byId("strength-words").hidden = entries.length === 0;
+    byId("strength-words").replaceChildren(
+      el("span", { class: "whose" }, `measured on ${model}`),
+      ...entries.map(([word, strength]) => {
+        const button = el("button", { type: "button", onclick: () => this.onWord(strength) }, word);
+        button.title = `${word}: ${strengthText(strength)}`;
+        button.dataset.strength = String(strength);
+        button.style.setProperty("--at", String(strength));
+        return button;
+      }),
+    );
+    this.markWord();
+  }
+
+  markWord() {
+    for (const button of document.querySelectorAll("#strength-words button")) {
+      const here = Math.abs(Number(button.dataset.strength) - this.value) < 6e-4;
+      button.setAttribute("aria-pressed", String(here));
     }
   }
 

@@ -27,7 +27,7 @@ const plans = new Plans(planned);
 const parts = {
   stage: new Stage(),
   reading: new Reading((strength) => turnTo(strength, { settle: true })),
-  dial: new Dial((strength) => turnTo(strength), settled),
+  dial: new Dial((strength) => turnTo(strength), settled, (strength) => turnTo(strength, { settle: true })),
   strip: new Filmstrip((strength) => turnTo(strength, { settle: true })),
   prompt: new Prompt((prompt) => change({ prompt })),
   bank: new Bank(({ style, reference }) => {

@@ -52,7 +52,7 @@ export class View {
 
   settings() {
     const { settings, reference, picture, model } = this.state;
-    const { prompt, bank, seed, models } = this.parts;
+    const { prompt, bank, seed, models, dial } = this.parts;
     const { way } = settings;
     for (const radio of document.querySelectorAll("input[name=way]")) radio.checked = radio.value === way;
     byId("words").hidden = way !== "prompt";
@@ -66,7 +66,9 @@ export class View {
     this.parts.settings.show(settings, model);
     this.parts.painting.show(settings, this.state.area);
     models.show(settings.model, way, picture?.found ?? null);
-    byId("bands").hidden = ![null, "standard"].includes(settings.dial);
+    const standard = [null, "standard"].includes(settings.dial);
+    byId("bands").hidden = !standard;
+    dial.words(standard ? (model?.strengths ?? {}) : {}, model?.name);
     this.snippets();
   }
 
