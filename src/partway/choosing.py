@@ -7,11 +7,13 @@ what can be done instead.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from partway.domain import domain_of
-from partway.errors import InvalidRequest, ModelUnsuitable
-from partway.families import DEFAULT_MODEL, Profile, profile_of
+from partway.errors import InvalidRequest, ModelUnsuitable, UnknownName
+from partway.families import DEFAULT_MODEL, Profile, profile_of, profile_of_pipeline
+from partway.samplers.names import resolve_sampler
 
 if TYPE_CHECKING:
     from partway.images import Picture
@@ -25,8 +27,11 @@ def choose_model(
     name: str = "the source",
     *,
     with_references: bool = False,
+    own: Profile | None = None,
 ) -> Profile:
     """The named model, else the one for style pictures, else the default if it draws the source.
+
+    own  the default of an engine that has one; any source is its
 
     InvalidRequest for style pictures on a model that has no use for them; ModelUnsuitable for a
     photograph on a model that only draws artwork and was not asked for.
@@ -35,6 +40,8 @@ def choose_model(
         return _checked(profile_of(model), with_references=with_references)
     if with_references:
         return profile_of(FOR_REFERENCES)
+    if own is not None:
+        return own
     profile = profile_of(DEFAULT_MODEL)
     if picture is not None and profile.artwork_only:
         domain = domain_of(picture.rgb)
@@ -45,6 +52,19 @@ def choose_model(
                 f"-m FOLDER (another checkpoint) | -m {profile.name} (anyway)"
             )
     return profile
+
+
+def wrapped(pipe: Any) -> Profile:
+    """The profile of a loaded pipeline, with its scheduler's sampler where that is one of ours."""
+    profile = profile_of_pipeline(pipe)
+    scheduler = type(pipe.scheduler).__name__
+    try:
+        sampler, _ = resolve_sampler(scheduler)
+    except UnknownName:
+        return profile
+    if sampler == "dpmpp_2m" and "sde" in str(pipe.scheduler.config.get("algorithm_type")):
+        sampler = "dpmpp_2m_sde"
+    return replace(profile, default_sampler=sampler)
 
 
 def _checked(profile: Profile, *, with_references: bool) -> Profile:

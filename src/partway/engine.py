@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
 from partway.checkpoints.inpainting import Beside
+from partway.choosing import wrapped
 from partway.denoiser import Condition
 from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
@@ -63,6 +64,21 @@ class Engine:
         self._families: dict[tuple[Hashable, ...], Family] = {}
         self._cache = Cache(cache_bytes)
         self._lock = threading.Lock()
+        self._own: Profile | None = None
+
+    @classmethod
+    def from_pipeline(cls, pipe: Any, **options: Any) -> Self:
+        """An engine on a pipeline that a script has loaded with diffusers, sharing its components.
+
+        Requests that name no model run on it: on its device, in its precision, with its LoRA, from
+        its scheduler's levels, and with that one's sampler where a request names none. Nothing is
+        copied or moved, and the pipeline goes on working. After a change of it, wrap it again.
+
+        options  as of Engine. ModelError for pipelines that Partway does not run.
+        """
+        engine = cls(**options)
+        engine._own = wrapped(pipe)
+        return engine
 
     def run(
         self,
@@ -137,7 +153,7 @@ class Engine:
         began = time.perf_counter()
         picture = None if request.source is None else self.decoded(request.source)
         region = None if picture is None else region_of(request, picture)
-        whole = outline(request, picture)
+        whole = outline(request, picture, self._own)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
         if profile is None:
             return untouched(request, picture, plan, mode, began)
@@ -146,11 +162,12 @@ class Engine:
                 mode, index, request, picture, region, profile, plan, began
             )
         scale = request.guidance_scale
-        guidance = Guidance(
-            profile.default_guidance if scale is None else scale, request.guidance_interval
-        )
+        scale = profile.default_guidance if scale is None else scale
+        guidance = Guidance(scale, request.guidance_interval)
         family = self.family(profile, request.precision)
         named = settled(request, profile)
+        if profile is self._own:  # no name leads a record back to its defaults
+            request = named = named.with_(guidance_scale=scale)
         condition = self._condition(family, request.prompt)
         negative = self._condition(family, request.negative_prompt)
         source, part = None, None
@@ -294,5 +311,6 @@ def _dial(request: EditRequest, profile: Profile) -> Callable[[float], float]:
 
 def _identity(profile: Profile) -> tuple[Hashable, ...]:
     """What tells one checkpoint from another, its adapters included."""
-    loras = () if profile.checkpoint is None else profile.checkpoint.loras
-    return (profile.family, profile.name, str(profile.folder), loras)
+    checkpoint = profile.checkpoint
+    loras, loaded = ((), None) if checkpoint is None else (checkpoint.loras, checkpoint.loaded)
+    return (profile.family, profile.name, str(profile.folder), loras, id(loaded))

@@ -74,17 +74,19 @@ class Outline:
     evaluations: int
 
 
-def outline(request: EditRequest, picture: Picture | None) -> Outline:
+def outline(request: EditRequest, picture: Picture | None, own: Profile | None = None) -> Outline:
     """Choose the model and plan the edit; refuses what can be refused before loading.
 
     picture  the decoded source; at strength 0 it is the result and no model is chosen
+    own      the model of an engine that has one, for requests that name none
     """
     get_sampler(request.sampler)
     get_spacing(request.spacing)
     if picture is not None and request.effective_strength == 0.0 and request.dialect is None:
         steps = request.full_steps if request.steps is None else None
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
-    profile = choose_model(request.model, picture, with_references=bool(request.references))
+    styled = bool(request.references)
+    profile = choose_model(request.model, picture, with_references=styled, own=own)
     profile = with_loras(profile, request.loras)
     if profile.conditioning == "references":
         pyramid.check(request)

@@ -64,6 +64,15 @@ def test_its_names_and_numbers_are_the_programs() -> None:
     assert f"{check.DECIBELS:.0f} dB" in PAGE
 
 
+def test_a_loaded_pipeline_edits(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stocked)
+    example = re.search(r"```python\n(from partway import EditRequest, .*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    exec(example[1], {"Path": Path, "pipe": tiny.KINDS["sd1"]()})  # noqa: S102
+    with Image.open("cat-oil.png") as made, Image.open("cat.jpg") as source:
+        assert made.size == source.size
+
+
 def test_the_loop_of_ones_own_is_the_dial() -> None:
     """The page's loop on a tiny pipeline: runs, and its ends are exact."""
     import torch

@@ -10,8 +10,10 @@
     pipeline     components loaded by diffusers
     autoencoder  pictures to latents and back
     lora         adapters on top
+    inpainting   what networks made for it are shown beside the noise
+    loaded       a pipeline that a script has loaded already
 
-Only the last four import torch, and only in functions.
+Torch is imported in functions only, by device, pipeline, autoencoder and lora.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class Checkpoint:
     facts     what a single file says itself, see single_file.recognise; of a hub id "repository"
               and "revision", the commit
     loras     adapters added to it
+    loaded    diffusers' pipeline where a script has loaded it (partway.checkpoints.loaded)
     """
 
     name: str
@@ -47,6 +50,7 @@ class Checkpoint:
     configs: Configs = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     loras: tuple[Lora, ...] = ()
+    loaded: Any = field(default=None, repr=False, compare=False)
 
 
 def locate(model: str) -> Checkpoint | None:

@@ -1,4 +1,4 @@
-"""Pictures to latents and back, by a checkpoint's autoencoder, always in fp32.
+"""Pictures to latents and back, by a checkpoint's autoencoder, in fp32 unless it came otherwise.
 
     latents = (z - shift) * scale,  z = encode(picture)        as the denoising network expects them
 
@@ -8,7 +8,8 @@ noise is given, as diffusers does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,7 @@ class Autoencoder:
         draw  unit Gaussian noise of the latents' shape, for a sample instead of the mode
         """
         torch = library("torch")
-        self._tile(image.shape[1] * image.shape[2])
-        with torch.inference_mode():
+        with self._settled(image.shape[1] * image.shape[2]), torch.inference_mode():
             found = self._vae.encode(self._input(image)).latent_dist
             z = found.mode()
             if draw is not None:
@@ -46,8 +46,8 @@ class Autoencoder:
     def decode(self, latents: Array) -> Array:
         """Latents (C, h, w) → (3, H, W)."""
         torch = library("torch")
-        self._tile(latents.shape[1] * latents.shape[2] * factor_of(self._vae.config) ** 2)
-        with torch.inference_mode():
+        pixels = latents.shape[1] * latents.shape[2] * factor_of(self._vae.config) ** 2
+        with self._settled(pixels), torch.inference_mode():
             z = self._input(latents) / self._scale + self._shift
             return to_array(self._vae.decode(z, return_dict=False)[0])[0]
 
@@ -55,12 +55,27 @@ class Autoencoder:
         """A batch of one on the autoencoder's device."""
         return to_tensor(values[None], self._vae)
 
-    def _tile(self, pixels: int) -> None:
-        """Work in tiles where a picture is large."""
-        if pixels > TILED_FROM:
-            self._vae.enable_tiling()
-        else:
-            self._vae.disable_tiling()
+    @contextmanager
+    def _settled(self, pixels: int) -> Generator[None]:
+        """In tiles where a picture is large, and out of fp16 where it overflows there.
+
+        Afterwards it is as it was: a loaded pipeline's autoencoder is shared with its script.
+        """
+        torch, vae = library("torch"), self._vae
+        tiled, upcast = pixels > TILED_FROM, vae.dtype == torch.float16
+        tiled = tiled and not getattr(vae, "use_tiling", False)
+        upcast = upcast and bool(vae.config.get("force_upcast"))
+        if tiled:
+            vae.enable_tiling()
+        if upcast:
+            vae.to(torch.float32)
+        try:
+            yield
+        finally:
+            if tiled:
+                vae.disable_tiling()
+            if upcast:
+                vae.to(torch.float16)
 
 
 def factor_of(config: Any) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from partway.checkpoints import hub, layout, lora, single_file
 from partway.checkpoints.device import best_device, dtype_of, fits, library, resolve_precision
+from partway.checkpoints.loaded import networks_of
 from partway.errors import ModelError, PartwayError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
 
     ModelError where it cannot be loaded.
     """
+    if checkpoint.loaded is not None:
+        return networks_of(checkpoint, precision)
     device = best_device()
     resolved = resolve_precision(precision, device)
     read = _from_file if checkpoint.place.is_file() else _from_folder

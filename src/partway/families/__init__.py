@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 from partway.calibration import Curve
 from partway.checkpoints import Checkpoint, from_folder, hub, locate, lora
+from partway.checkpoints.loaded import checkpoint_of
 from partway.denoiser import Array, Condition
 from partway.dialects.walks import own_sampler
 from partway.errors import InvalidRequest, ModelError, PartwayError, UnknownName
@@ -202,6 +203,11 @@ def _of_checkpoint(checkpoint: Checkpoint) -> Profile:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{checkpoint.place} cannot be understood: {error!r}") from error
+
+
+def profile_of_pipeline(pipe: Any) -> Profile:
+    """The profile of a pipeline that a script has loaded; ModelError where it cannot be run."""
+    return _of_checkpoint(checkpoint_of(pipe))
 
 
 def _reads_picture(checkpoint: Checkpoint) -> bool:
