@@ -58,15 +58,13 @@ calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config
 bench-serve: .venv/.done  ## shared network calls under load, against one request at a time
 	$(DEV)/python benchmarks/bench_serve.py
 
-eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/pocket.md
-
 bench-samplers: .venv/.done  ## samplers and spacings against the converged picture: docs/samplers.md
 	$(DEV)/python benchmarks/bench_samplers.py
 
 docs-strength: .venv/.done  ## what a strength means in each program: tables and plot of docs/strength.md
 	$(DEV)/python benchmarks/bench_strength.py
 
-eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/results/pocket.json
+eval-pocket: $(TRAINING)/runs/judge.pt  ## the embedded model on held-out artwork: docs/pocket.md
 	cd training/pocket && $(TRAINING)/venv/bin/python evaluate.py pocket --name pocket
 	cd training/pocket && $(TRAINING)/venv/bin/python report.py
 
@@ -74,7 +72,7 @@ $(TRAINING)/runs/judge.pt: | $(TRAINING)/data/codec.npz
 	cd training/pocket && $(TRAINING)/venv/bin/python classifier.py
 
 $(TRAINING)/data/codec.npz: | $(TRAINING)/venv/.done
-	cd training/pocket && for step in data captions codec; do $(TRAINING)/venv/bin/python $$step.py || exit 1; done
+	cd training/pocket && for step in data align captions codec; do $(TRAINING)/venv/bin/python $$step.py || exit 1; done
 
 $(TRAINING)/venv/.done: training/pocket/requirements.txt
 	$(PYTHON) -m venv $(TRAINING)/venv

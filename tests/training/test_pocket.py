@@ -1,4 +1,4 @@
-"""What of pocket's training needs no torch: names, prompts, drawings' measures, the pages."""
+"""Pocket's training: names, prompts, what the denoiser is shown, drawings' measures, the pages."""
 
 from __future__ import annotations
 
@@ -221,3 +221,112 @@ def test_the_page_says_which_goals_are_met_and_shows_v0_only_where_measured() ->
     assert "v0 at 128 px: 29.0 dB" in both
     assert "| 0.5 | 70 % | 0.321 | 0.321 | 80 % | 20 % | 80 % | 80 % |" in both
     assert "30.0 dB | not met |" in both
+
+
+torch: Any = pytest.importorskip("torch")
+
+
+def dressed(**amounts: float) -> Any:
+    """A two-coloured disc, 64 px, changed by these parts of a disguise and no other."""
+    disguise = script("disguise")
+    absent = {"tones": 4.0, "saturation": 1.0, "gamma": 1.0}
+    row = torch.tensor([[(absent | amounts).get(part, 0.0) for part in disguise.PARTS]])
+    picture = disc(120)
+    picture[:, 128:, :3] = np.where(picture[:, 128:, 3:] > 0, (45, 120, 215), 0)
+    rgba = torch.from_numpy(picture[::4, ::4].copy()).permute(2, 0, 1)[None] / 255
+    ink = torch.zeros(1, 1, 64, 64)
+    ink[..., 30:34] = 1
+    light = torch.linspace(-1, 1, 4).expand(1, 4, 4)
+    return rgba, disguise.disguised(rgba, ink, row, light)
+
+
+def test_an_empty_disguise_changes_nothing() -> None:
+    before, after = dressed()
+    assert torch.allclose(before, after, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [{"ink": 1.0}, {"light": 0.4}, {"grey": 1.0}, {"hue": 0.4}, {"gamma": 1.4}, {"flat": 1.0}],
+    ids=str,
+)
+def test_a_disguise_changes_the_finish_and_not_the_outline(amounts: dict[str, float]) -> None:
+    before, after = dressed(**amounts)
+    assert float((before - after).abs().max()) > 0.1
+    assert float((before[:, 3] - after[:, 3]).abs().amax()) <= amounts.get("ink", 0.0)
+    assert bool((after[:, :3] <= after[:, 3:] + 1e-5).all())
+    still = after[0, :3].amax(dim=0) > 0.02
+    assert not bool((still & (before[0, 3] == 0)).any())
+
+
+def test_disguises_are_often_partial() -> None:
+    disguise, rng = script("disguise"), np.random.default_rng(0)
+    drawn = np.array([disguise.draw_disguise(rng)[0] for _ in range(200)])
+    for part in ("flat", "ink", "light", "blur", "grey"):
+        share = float((drawn[:, disguise.PARTS.index(part)] > 0).mean())
+        assert 0.02 < share < 0.7
+
+
+def test_a_moved_part_is_bent_back() -> None:
+    align = script("align")
+
+    def face(eye: int) -> Any:
+        picture = disc(120)[::2, ::2].copy()
+        picture[50:66, eye : eye + 14, :3] = 20
+        return torch.from_numpy(align.features(picture, [8, 8, 248, 248]))[None]
+
+    source, target = face(36), face(46)
+    bend, reached = align.align(source, target)
+    assert bend.shape == (1, 2, 9, 9)
+    assert float(reached) > float(align.agreement_of(source, target))
+    apart = [float(((a - target)[:, 2:] ** 2).mean()) for a in (source, align.bent(source, bend))]
+    assert apart[1] < apart[0] / 2
+    assert float(bend[0, 0].min()) < -0.05  # looked up further left, where the source has its eye
+
+
+def test_one_fluent_drawing_stands_for_the_others() -> None:
+    rows = [record(style=s) for s in ("3d", "silhouette", "flat", "cartoon")]
+    rows.append(record(style="3d", subject="dog"))
+    assert script("align").stand_ins(rows).tolist() == [2, 2, 2, 3, 4]
+
+
+def planner(records: list[dict[str, Any]], score: float) -> Any:
+    """A Planner of these records, every pair agreeing by `score`, without the files of training."""
+    batches = script("batches")
+    made = batches.Planner.__new__(batches.Planner)
+    made.records, made.crossed, made.usable = records, 1.0, np.arange(len(records))
+    made.bends = np.full((1, 2, 9, 9), 0.1, np.float16)
+    numbers = range(len(records))
+    made.partners = {b: [(a, score, 0) for a in numbers if a != b] for b in numbers}
+    return made
+
+
+def test_half_of_what_crosses_is_shown_where_an_edit_begins() -> None:
+    rows = [record(style=s, bounds=[20, 20, 240, 240]) for s in ("3d", "flat", "retro")]
+    made, rng = planner(rows, 0.9), np.random.default_rng(1)
+    samples = [made.sample(rng) for _ in range(600)]
+    assert all(0 < s["t"] <= s["start"] < 1 for s in samples)
+    begins = np.mean([s["t"] == s["start"] for s in samples])
+    assert 0.42 < begins < 0.58
+    assert min(s["start"] for s in samples) < 0.25
+    own = [s for s in samples if s["other"] == s["target"]]
+    assert all(s["disguised"] or s["other_drawn"] != s["target_drawn"] for s in own)
+    assert 0.2 < len(own) / len(samples) < 0.6
+
+
+def test_drawings_that_fit_badly_cross_from_much_noise_only() -> None:
+    rows = [record(style=s, bounds=[20, 20, 240, 240]) for s in ("3d", "flat", "retro")]
+    made, rng = planner(rows, 0.5), np.random.default_rng(1)
+    samples = [made.sample(rng) for _ in range(300)]
+    starts = [s["start"] for s in samples if s["other"] != s["target"]]
+    assert len(starts) > 50
+    assert min(starts) >= script("batches").lowest_start(0.5) > 0.5
+
+
+def test_the_batch_lies_on_the_path_between_both_pictures() -> None:
+    batches = script("batches")
+    target, other, eps = (torch.full((3, 1, 2, 2), v) for v in (1.0, -1.0, 10.0))
+    t, start = torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.5, 0.5, 1.0])
+    batch = batches.Batch(target, other, torch.zeros(3, 4), t, start)
+    middle = batch.noised(eps)[:, 0, 0, 0]
+    assert middle.tolist() == pytest.approx([-0.5 + 5, 0.5 - 0.25 + 2.5, 10])

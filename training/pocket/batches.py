@@ -1,16 +1,23 @@
-"""What the denoiser is shown: random pictures with prompts, and the same subject crossing from
-style to style.
+"""What the denoiser is shown: random pictures with prompts, and pictures crossing from style to
+style.
 
 A *plain* sample is a picture and a prompt that describes it. A *crossed* sample has a second
-picture of the same subject, drawn in another style (or the line drawing of the picture itself),
-moved so that both have the same bounds. Its input lies on the straight path from the second picture
-at noise fraction s to the first picture without noise,
+picture that shows the same in another manner. Its input lies on the straight path from the second
+picture at noise fraction s to the first picture without noise,
 
     x_t = (t / s) ((1 - s) other + s eps) + (1 - t / s) x0,    t <= s <= 1,
 
 so the network learns to leave style A for the prompt's style B from the start level of an edit
-downwards. With s = 1 nothing of the other picture is left, and x_t is the plain path: pure noise
-stays independent of any source. Pairs that agree badly in shape only cross from high s.
+downwards; at t = s, where an edit begins, the input is the other picture and noise alone. With s =
+1 nothing of the other picture is left, and x_t is the plain path: pure noise stays independent of
+any source. The other picture is
+
+    another drawing    of the same subject, laid on the first and bent to its parts (align.py);
+    a line drawing     of the picture itself;
+    a disguise         of the picture itself (disguise.py).
+
+What lies exactly on the picture may cross from little noise, loosely fitting drawings only from
+more.
 
 A `Planner` decides (numbers only, in as many processes as wanted), a `Painter` draws (on any
 device). The plan of step k depends on the seed and on k alone.
@@ -29,12 +36,17 @@ from torch.nn import functional as F
 from captions import caption, load_index
 from codec import Codec
 from data import COLOURS, held_out
+from disguise import FIELD, PARTS, disguised, draw_disguise
 from paths import DATA
 
-CROSSED = 0.6
-"""Share of samples that cross styles where their subject allows it."""
-LOWEST_START = 0.38
+CROSSED = 0.65
+"""Share of samples that cross."""
+LOWEST_START = 0.2
 """Below this noise fraction the picture itself should survive: no crossing starts there."""
+BEGINNING = 0.5
+"""Share of the crossed samples with t = s."""
+GRID = 9
+"""Points a side of a bend (align.py)."""
 SIDED = re.compile(r"left|right|clock|letter|button")
 """Subjects that a mirror would turn into another subject."""
 
@@ -57,7 +69,7 @@ class Batch:
 
 def lowest_start(score: float) -> float:
     """Noise fraction from which a pair with this agreement may cross."""
-    return float(np.clip(0.95 - 0.72 * score, LOWEST_START, 0.9))
+    return float(np.clip(1.1 - 1.1 * score, LOWEST_START, 0.85))
 
 
 def place(bounds: list[int]) -> tuple[float, float, float, float]:
@@ -75,11 +87,13 @@ class Planner:
         hidden = held_out(self.records)
         self.usable = np.flatnonzero(hidden if held else ~hidden)
         self.tokenizer = Tokenizer.from_file(str(DATA / "tokenizer.json"))
-        self.partners: dict[int, list[tuple[int, float]]] = {}
-        pairs, allowed = np.load(DATA / "agreement.npz"), set(self.usable.tolist())
-        for a, b, score in zip(pairs["source"], pairs["target"], pairs["score"], strict=True):
-            if int(a) in allowed and int(b) in allowed and score > 0.2:
-                self.partners.setdefault(int(b), []).append((int(a), float(score)))
+        self.partners: dict[int, list[tuple[int, float, int]]] = {}
+        pairs, allowed = np.load(DATA / "alignment.npz"), set(self.usable.tolist())
+        self.bends = pairs["bend"]
+        columns = (pairs[key].tolist() for key in ("source", "target", "score"))
+        for row, (a, b, score) in enumerate(zip(*columns, strict=True)):
+            if a in allowed and b in allowed and score > 0.3:
+                self.partners.setdefault(b, []).append((a, score, row))
 
     def level(self, rng: np.random.Generator) -> float:
         """Noise fraction: mostly logit-normal around 0.6, where restyling happens."""
@@ -87,29 +101,49 @@ class Planner:
             return float(rng.uniform(0.01, 1.0))
         return float(1 / (1 + np.exp(-(0.45 + 1.0 * rng.standard_normal()))))
 
-    def partner(self, index: int, drawn: bool, rng: np.random.Generator) -> tuple[int, bool, float]:
-        """(picture, is it drawn, agreement) to cross from."""
+    def crossing(self, index: int, drawn: bool, rng: np.random.Generator) -> dict:
+        """What to cross from: picture, is it drawn, its bend, its disguise, and its agreement."""
+        plain = {
+            "other": index, "other_drawn": drawn, "bend": np.zeros((2, GRID, GRID), np.float32),
+            "disguise": np.zeros(len(PARTS), np.float32),
+            "light": np.zeros((FIELD, FIELD), np.float32), "disguised": False, "score": 1.0,
+        }  # fmt: skip
+        others, kind = self.partners.get(index, []), rng.random()
         if drawn:
-            return index, False, 1.0
-        others = self.partners.get(index, [])
-        if not others or rng.random() < 0.2:
-            return index, True, 1.0
-        weights = np.array([score for _, score in others]) ** 1.5
-        other, score = others[int(rng.choice(len(others), p=weights / weights.sum()))]
-        return other, False, score
+            return plain | {"other_drawn": False}
+        if kind < 0.12:
+            return plain | {"other_drawn": True}
+        if kind < 0.35 or not others:
+            amounts, light = draw_disguise(rng)
+            return plain | {"disguise": amounts, "light": light, "disguised": True}
+        weights = np.array([score for _, score, _ in others])
+        other, score, row = others[int(rng.choice(len(others), p=weights / weights.sum()))]
+        bend = self.bends[row].astype(np.float32) * self.extent(other)[:, None, None]
+        found = plain | {"other": other, "bend": bend, "score": score}
+        if kind > 0.85:
+            found["disguise"], found["light"] = draw_disguise(rng)
+            found["disguised"] = True
+        return found
+
+    def extent(self, index: int) -> np.ndarray:
+        """(2,) half extents of a picture's bounds, in grid units."""
+        return np.array(place(self.records[index]["bounds"])[2:], np.float32)
+
+    def levels(self, crossed: bool, low: float, rng: np.random.Generator) -> tuple[float, float]:
+        """t and start of a sample whose other picture may cross from `low`."""
+        if not crossed:
+            return self.level(rng), 1.0
+        start = float(rng.uniform(low, 0.98))
+        if rng.random() < BEGINNING:
+            return start, start
+        return float(start * max(rng.random(), 0.02) ** 0.8), start
 
     def sample(self, rng: np.random.Generator) -> dict:
         """One sample."""
-        index, drawn = int(rng.choice(self.usable)), bool(rng.random() < 0.12)
-        record = self.records[index]
-        t, start, other, other_drawn = self.level(rng), 1.0, index, drawn
-        if rng.random() < self.crossed:
-            candidate, candidate_drawn, score = self.partner(index, drawn, rng)
-            low = max(t, lowest_start(score))
-            if low < 0.97:
-                same = low == t and rng.random() < 0.5
-                start = t if same else float(rng.uniform(low, 0.98))
-                other, other_drawn = candidate, candidate_drawn
+        index, drawn = int(rng.choice(self.usable)), bool(rng.random() < 0.1)
+        record, other = self.records[index], self.crossing(index, drawn, rng)
+        crossed = bool(rng.random() < self.crossed)
+        t, start = self.levels(crossed, lowest_start(other.pop("score")), rng)
         flip = -1.0 if rng.random() < 0.3 and not SIDED.search(record["subject"]) else 1.0
         zoom, dx, dy = 1.0, 0.0, 0.0
         if rng.random() < 0.5:
@@ -122,14 +156,21 @@ class Planner:
             background = None if background == "white" else background
         style = "sketch" if drawn else record["style"]
         text = caption(record, style, background, rng, keep_style=start < 1)
-        if start == 1.0 and rng.random() < 0.12:
+        if rng.random() < 0.12:
             text = ""
         theta = np.array([[flip * zoom, 0, dx], [0, zoom, dy]])
         return {
-            "target": index, "target_drawn": drawn, "other": other, "other_drawn": other_drawn,
-            "theta": theta, "other_theta": self.follow(theta, index, other), "tint": tint,
+            "target": index, "target_drawn": drawn, "theta": theta, "tint": tint,
+            "other_theta": self.follow(theta, index, other["other"]),
+            "bend_theta": self.within(theta, index), **other,
             "text": text, "t": t, "start": start,
         }  # fmt: skip
+
+    def within(self, theta: np.ndarray, target: int) -> np.ndarray:
+        """`theta`, changed so that the target's bounds become -1 … 1."""
+        x, y, width, height = place(self.records[target]["bounds"])
+        centre = np.array([[0, 0, x], [0, 0, y]])
+        return (theta - centre) / np.array([[width], [height]])
 
     def follow(self, theta: np.ndarray, target: int, other: int) -> np.ndarray:
         """`theta`, changed so that the other picture's bounds land on the target's."""
@@ -179,26 +220,44 @@ class Painter:
         rgba[where] = F.pad(ink.float().unsqueeze(1), (0, 0, 0, 0, 3, 0))
         return rgba
 
-    def draw(
-        self, indices: np.ndarray, drawn: np.ndarray, theta: np.ndarray, tint: torch.Tensor
-    ) -> torch.Tensor:
-        """Latents (B, C, 16, 16)."""
-        raw = self.load(indices, drawn)
+    def compose(self, rgba: torch.Tensor, places: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
+        """Latents (B, C, 16, 16) of pictures (B, 4, 128, 128) looked up at `places`."""
+        moved = F.grid_sample(rgba, places, align_corners=False)
+        return self.codec.encode((moved[:, :3] + (1 - moved[:, 3:]) * tint) * 2 - 1)
+
+    def grid(self, theta: np.ndarray) -> torch.Tensor:
         moves = torch.from_numpy(theta).float().to(self.device)
-        grid = F.affine_grid(moves, list(raw.shape), align_corners=False)
-        rgba = F.grid_sample(raw, grid, align_corners=False) / 255
-        image = rgba[:, :3] + (1 - rgba[:, 3:]) * tint
-        return self.codec.encode(image * 2 - 1)
+        return F.affine_grid(moves, [len(theta), 1, 128, 128], align_corners=False)
+
+    def draw_other(self, plan: dict[str, np.ndarray], tint: torch.Tensor) -> torch.Tensor:
+        """Latents of the pictures to cross from, disguised and bent as planned."""
+        put = lambda v: torch.from_numpy(v).to(self.device)  # noqa: E731
+        rgba = self.load(plan["other"], plan["other_drawn"]) / 255
+        changed = np.flatnonzero(plan["disguised"])
+        if len(changed):
+            ink = self.load(plan["other"][changed], np.ones(len(changed), bool))[:, 3:] / 255
+            amounts, light = put(plan["disguise"][changed]), put(plan["light"][changed])
+            rgba[put(changed)] = disguised(rgba[put(changed)], ink, amounts, light)
+        places = self.grid(plan["other_theta"])
+        bent = np.flatnonzero(np.abs(plan["bend"]).max(axis=(1, 2, 3)))
+        if len(bent):
+            inside = self.grid(plan["bend_theta"][bent])
+            field = F.grid_sample(
+                put(plan["bend"][bent]), inside, align_corners=True, padding_mode="border"
+            )
+            places[put(bent)] += field.permute(0, 2, 3, 1)
+        return self.compose(rgba, places, tint)
 
     @torch.no_grad()
     def paint(self, plan: dict[str, np.ndarray]) -> Batch:
         put = lambda v: torch.from_numpy(v).to(self.device)  # noqa: E731
         tint = put(plan["tint"]).float()[..., None, None]
-        target = self.draw(plan["target"], plan["target_drawn"], plan["theta"], tint)
+        rgba = self.load(plan["target"], plan["target_drawn"]) / 255
+        target = self.compose(rgba, self.grid(plan["theta"]), tint)
         other, crossed = target.clone(), np.flatnonzero(plan["start"] < 1)
         if len(crossed):
-            keys = ("other", "other_drawn", "other_theta")
-            other[put(crossed)] = self.draw(*(plan[k][crossed] for k in keys), tint[put(crossed)])
+            part = {key: value[crossed] for key, value in plan.items()}
+            other[put(crossed)] = self.draw_other(part, tint[put(crossed)])
         t, start = (put(plan[key]).float() for key in ("t", "start"))
         return Batch(target, other, put(plan["ids"]), t, start)
 

@@ -24,8 +24,9 @@ class Shape:
     """Sizes of the networks; stored in every checkpoint."""
 
     latent_channels: int = 48
-    widths: tuple[int, int] = (96, 256)
+    widths: tuple[int, int] = (128, 224)
     blocks: int = 1
+    finish: int = 1
     heads: int = 4
     context: int = 256
     text_layers: int = 2
@@ -184,6 +185,7 @@ class Denoiser(nn.Module):
         )
         self.widen = nn.Conv2d(coarse, 4 * fine, 1)
         self.up = nn.ModuleList(ResBlock(2 * fine, fine, condition) for _ in range(shape.blocks))
+        self.finish = nn.ModuleList(ResBlock(fine, fine, condition) for _ in range(shape.finish))
         self.last = nn.GroupNorm(16, fine)
         self.outlet = nn.Conv2d(fine, shape.latent_channels, 3, padding=1)
         nn.init.zeros_(self.outlet.weight)
@@ -215,6 +217,8 @@ class Denoiser(nn.Module):
         x = F.pixel_shuffle(self.widen(x), 2)
         for block in self.up:
             x = block(torch.cat([x, kept.pop()], dim=1), condition)
+        for block in self.finish:
+            x = block(x, condition)
         return self.outlet(F.silu(self.last(x)))
 
     def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

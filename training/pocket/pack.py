@@ -1,6 +1,6 @@
-"""All training data in one file of some 35 MB, to carry to a machine with a GPU and nothing else.
+"""All training data in one file of some 50 MB, to carry to a machine with a GPU and nothing else.
 
-    python pack.py write data.pack   # here, after data.py, captions.py and codec.py
+    python pack.py write data.pack   # here, after data.py, align.py, captions.py and codec.py
     python pack.py read data.pack    # there: fills DATA again; needs Pillow and SciPy, no npm
 
 The pictures travel at 128 px as WebP (about 43 dB, outlines without loss): all that the denoiser
@@ -19,7 +19,7 @@ from PIL import Image
 from data import SIZE, halve, sketch
 from paths import DATA
 
-SMALL = ("index.jsonl", "agreement.npz", "tokenizer.json", "codec.npz")
+SMALL = ("index.jsonl", "alignment.npz", "tokenizer.json", "codec.npz")
 QUALITY = 90
 
 
