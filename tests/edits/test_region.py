@@ -143,6 +143,38 @@ def test_what_is_transparent_can_be_the_mask() -> None:
                           pixels(edit(source, alpha_mask=True, strength=0.6)))  # fmt: skip
 
 
+@pytest.mark.parametrize("reach", [{"mask_feather": 12.0}, {"mask_grow": -4}, {"mask_grow": 4}])
+def test_what_hides_under_transparency_never_shows(reach: dict[str, object]) -> None:
+    found: list[NDArray[np.int_]] = []
+    for hidden in ((0, 0, 0, 0), (0, 255, 0, 0)):
+        source = noisy("RGB").convert("RGBA")
+        source.paste(hidden, (10, 10, 40, 40))
+        found.append(pixels(edit(source, alpha_mask=True, strength=0.6, **reach)))
+    assert np.array_equal(found[0], found[1])
+
+
+def test_an_inverted_alpha_mask_repaints_what_is_seen_and_stays_transparent() -> None:
+    source = noisy("RGB").convert("RGBA")
+    source.paste((0, 255, 0, 0), (10, 10, 40, 40))
+    result = edit(source, alpha_mask=True, mask_invert=True, strength=0.6)
+    before, after = np.asarray(source), np.asarray(result)
+    hole = before[..., 3] == 0
+    assert np.array_equal(after[hole], before[hole])
+    assert np.array_equal(after[..., 3], before[..., 3])
+    assert (after[~hole] != before[~hole]).any(axis=-1).mean() > 0.9
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_what_is_transparent_in_a_mask_is_not_selected(mode: str) -> None:
+    painted = Image.new(mode, SIZE, 0)
+    painted.paste("white", (20, 10, 51, 41))
+    one, other = (
+        pixels(edit(noisy(), mask=png(each), strength=0.6, mask_feather=0.0))
+        for each in (painted, mask())
+    )
+    assert np.array_equal(one, other)
+
+
 def test_fills_start_repainting_from_other_things() -> None:
     source = noisy()
     results = [

@@ -80,9 +80,16 @@ def region_of(request: EditRequest, picture: Picture) -> Region | None:
         shades = bool(((chosen > 0.0) & (chosen < 1.0)).any())
         return Region(chosen, np.minimum(chosen / FAINT, 1.0), whole, shades)
     opacity = _feathered(chosen, request, picture)
+    if picture.alpha is not None and fills_holes(request):  # what hides there is never shown
+        opacity = np.maximum(opacity, 1.0 - picture.alpha.astype(np.float32) / 255.0)
     share = (opacity > 0.0).astype(np.float32)
     box = _around(share, request.padding) if request.only_masked else whole
     return Region(share, opacity, box, shades=False)
+
+
+def fills_holes(request: EditRequest) -> bool:
+    """Whether what is transparent is repainted, and the result opaque."""
+    return request.alpha_mask and not request.mask_invert
 
 
 def selected(request: EditRequest, picture: Picture) -> Array | None:
@@ -122,13 +129,19 @@ def _masked(request: EditRequest, picture: Picture) -> Array | None:
 
 
 def _grey(data: bytes, name: str, extent: Extent) -> Array:
-    """(H, W) 0 … 1 of a grey picture that must have the source's size."""
+    """(H, W) 0 … 1 of a grey picture that must have the source's size.
+
+    What is transparent counts as black: white painted on nothing is a mask too.
+    """
     found = images.load(data, name)
     if found.extent != extent:
         raise InvalidRequest(
             f"{name} is {found.extent}, the source {extent}: it must have the source's size"
         )
-    return np.asarray(Image.fromarray(found.rgb).convert("L"), np.float32) / 255.0
+    grey = np.asarray(Image.fromarray(found.rgb).convert("L"), np.float32)
+    if found.alpha is not None:  # it was read on white
+        grey = np.maximum(grey - (255.0 - found.alpha), 0.0)
+    return grey / 255.0
 
 
 def grown(chosen: Array, reach: int) -> Array:
@@ -215,14 +228,15 @@ def seen_of(
 ) -> tuple[Picture | None, Picture | None]:
     """A source as its result has it, and what of it the model sees: both the same unless masked.
 
-    An alpha mask is used up by the edit: the result is opaque.
+    Where holes are filled the result is opaque.
     """
     if picture is None or region is None:
         return picture, picture
-    if request.alpha_mask:
+    holes = fills_holes(request)
+    if holes:
         picture = images.opaque(picture)
     rgb = region.inside(picture.rgb)
-    if request.fill == "blur" or request.alpha_mask:
+    if request.fill == "blur" or holes:
         rgb = continued(rgb, 1.0 - region.inside(region.opacity))
     rgb = np.ascontiguousarray(rgb)
     digest = hashlib.sha256(rgb.tobytes()).hexdigest()
