@@ -41,7 +41,7 @@ def client_of() -> Iterator[Client]:
         **options: Any,
     ) -> TestClient:
         executor = LocalExecutor(in_thread, **options)
-        service = Service(executor, Models(["analytic"]), jobs or Jobs(), seconds)
+        service = Service(executor, Models(["analytic"]), Jobs() if jobs is None else jobs, seconds)
         client = TestClient(
             create_app(service, access), base_url=HOME, headers={"X-Partway": "test"}
         )
@@ -86,7 +86,7 @@ def address(loopback: None) -> Iterator[str]:
     service = Service(executor, Models(["analytic"]), Jobs(), 60)
     listener = listen("127.0.0.1", 0)
     config = uvicorn.Config(create_app(service), log_level="warning", timeout_graceful_shutdown=5)
-    server = Server(config, executor)
+    server = Server(config, service)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -19,7 +19,7 @@ import uvicorn
 
 from partway.executors.local import LocalExecutor
 from partway.executors.worker import in_thread
-from partway.interfaces.http import running
+from partway.interfaces.http import jobs, running
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
 from partway.interfaces.http.running import CLOSING, Server, address_of, listen
@@ -42,7 +42,7 @@ def started(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started
         listener = listen("127.0.0.1", 0)
         app = create_app(service)
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=CLOSING)
-        server = Server(config, executor, grace)
+        server = Server(config, service, grace)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         ends.extend([executor.close, service.close])
         address = address_of(listener)
@@ -118,6 +118,29 @@ def test_s6_what_takes_too_long_is_answered_503(started: Started, png: bytes) ->
     assert found["status"] == "failed"
     assert found["ended"]
     assert time.monotonic() - began < 0.2 + CLOSING + 5
+
+
+def test_s6_files_that_are_still_made_are_waited_for(
+    started: Started, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is done long before: its results wait to be encoded."""
+    real = jobs.encode_result
+
+    def slow(*args: Any, **options: Any) -> Any:
+        time.sleep(3.0)
+        return real(*args, **options)
+
+    monkeypatch.setattr(jobs, "encode_result", slow)
+    server, address, thread = started(60)
+    with httpx.Client(base_url=address, headers=SIGN, trust_env=False, timeout=60) as http:
+        job = http.post("/v1/edits", data=LONG | {"steps": "2"}, files={"source": png}).json()
+        server.handle_exit(signal.SIGTERM, None)
+        while (facts := http.get(job["url"]).json())["status"] in {"queued", "running"}:
+            time.sleep(0.02)
+        assert facts["status"] == "done"
+        assert http.get(facts["results"][0]["image"]).status_code == 200
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("mutant", ["closes its port at once", "goes on accepting"])

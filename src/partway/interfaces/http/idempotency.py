@@ -26,6 +26,7 @@ HEADER = "idempotency-key"
 MAX_KEY = 255  # characters
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 128 * 2**20
+OVERHEAD = 4096  # bytes of an answer beside its body: headers, key, objects
 PASSING = {408, 409, 429}
 
 
@@ -49,8 +50,8 @@ class Kept:
 
     @property
     def nbytes(self) -> int:
-        """Of the answer's body."""
-        return sum(len(message.get("body", b"")) for message in self.messages)
+        """Memory it takes, about."""
+        return OVERHEAD + sum(len(message.get("body", b"")) for message in self.messages)
 
 
 class Idempotency:
@@ -91,7 +92,7 @@ class Idempotency:
             await self._app(scope, _replayed(body, receive), _noted(kept.messages, send))
         finally:
             if not _final(kept.messages):
-                del self._kept[key]
+                self._kept.pop(key, None)  # it may have been swept meanwhile
 
     async def _again(
         self, kept: Kept, digest: str, scope: Scope, receive: Receive, send: Send

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
@@ -33,11 +35,15 @@ FINAL = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a job's log."""
+    """One line of a job's log; ids rise."""
 
     id: int
     event: str
     facts: dict[str, Any]
+
+
+def _number(entry: Entry) -> int:
+    return entry.id
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +103,9 @@ class Job:
     @property
     def nbytes(self) -> int:
         """Memory it takes, about."""
-        return sum(len(data) for data in self.files.values()) + 500 * len(self.log)
+        files = sum(len(data) for data in self.files.values())
+        previews = sum(len(each.facts["image"]) for each in self.log if each.event == "preview")
+        return files + previews + 500 * len(self.log)
 
     @property
     def error(self) -> PartwayError | None:
@@ -135,7 +143,7 @@ class Job:
         without one. Ends with the job.
         """
         while True:
-            entries = [each for each in self.log if each.id > after]
+            entries = self.log[bisect_right(self.log, after, key=_number) :]
             for entry in entries:
                 after = entry.id
                 yield entry
@@ -176,8 +184,9 @@ class Job:
             facts = {"done": event.done, "total": event.total, "noise_fraction": level}
             self._say("step", {"index": index, **facts})
         elif isinstance(event, Preview):
-            image = await asyncio.to_thread(data_url, event.image)
-            self._say("preview", {"index": index, "done": event.done, "image": image})
+            with suppress(Exception):  # a preview that cannot be made ends nothing
+                image = await asyncio.to_thread(data_url, event.image)
+                self._say("preview", {"index": index, "done": event.done, "image": image})
         elif isinstance(event, Done):
             await self._finish(index, event.result)
         elif isinstance(event, Failed):
@@ -294,17 +303,25 @@ class Jobs:
             raise NotFound(f"no job {name!r}: unknown, or finished too long ago")
         return self._jobs[name]
 
+    @property
+    def busy(self) -> bool:
+        """Whether one is unfinished: its files may still be made when all of it has run."""
+        return any(not job.finished for job in self.all())
+
     def all(self) -> list[Job]:
         """Every remembered job, oldest first."""
         return list(self._jobs.values())
 
     def _sweep(self) -> None:
-        """Forget finished jobs that are too old, then the oldest beyond the budget."""
+        """Forget finished jobs that are too old, then the oldest beyond the budget.
+
+        The latest stays, however large: somebody is about to fetch it.
+        """
         finished = [job for job in self._jobs.values() if job.ended is not None]
         finished.sort(key=lambda job: job.ended or 0.0)
         used = sum(job.nbytes for job in finished)
         for job in finished:
             old = monotonic() - (job.ended or 0.0) > self._seconds
-            if old or used > self._nbytes:
+            if old or (used > self._nbytes and job is not finished[-1]):
                 used -= job.nbytes
                 del self._jobs[job.id]

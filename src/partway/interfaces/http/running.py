@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
@@ -28,9 +28,6 @@ from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
 from partway.interfaces.http.security import Access, hosts_of, origin_of
 from partway.interfaces.http.service import Models, Service
-
-if TYPE_CHECKING:
-    from partway.executors import Executor
 
 HOST, PORT = "127.0.0.1", 7861
 MIN_KEY = 8  # characters
@@ -115,9 +112,10 @@ class Server(uvicorn.Server):
     grace  seconds to finish what was accepted; the rest is answered 503
     """
 
-    def __init__(self, config: uvicorn.Config, executor: Executor, grace: float = GRACE) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, grace: float = GRACE) -> None:
         super().__init__(config)
-        self._executor = executor
+        self._executor = service.executor
+        self._jobs = service.jobs
         self._grace = grace
         self._stopping = False
 
@@ -159,7 +157,7 @@ class Server(uvicorn.Server):
     def _busy(self) -> bool:
         """Whether anything accepted is unfinished."""
         status = self._executor.status()
-        return status.queued + status.running > 0
+        return status.queued + status.running > 0 or self._jobs.busy
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -199,7 +197,7 @@ def serve(options: Options, on_up: Callable[[str], None]) -> None:
             limit_concurrency=1000,
         )
         on_up(address_of(listener))
-        Server(config, executor, options.grace).run(sockets=[listener])
+        Server(config, service, options.grace).run(sockets=[listener])
     finally:
         executor.close(grace=0.0)
         service.close()

@@ -1,0 +1,98 @@
+"""What the server remembers, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from partway.interfaces.http import jobs
+from partway.interfaces.http.idempotency import Idempotency
+from partway.interfaces.http.jobs import Entry, Jobs
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from starlette.types import Message, Receive, Scope, Send
+
+Client = Callable[..., TestClient]
+FIELDS = {"model": "analytic", "prompt": "navy", "steps": "2", "preview_every": "1"}
+
+
+def ended(client: TestClient, png: bytes) -> dict[str, Any]:
+    """A job's answer, and its facts when it has ended."""
+    job = client.post("/v1/edits", data=FIELDS, files={"source": png}).json()
+    deadline = time.monotonic() + 30
+    while (facts := client.get(job["url"]).json()).get("status") in {"queued", "running"}:
+        assert time.monotonic() < deadline, facts
+        time.sleep(0.01)
+    return job | facts
+
+
+def test_a_job_beyond_the_budget_can_be_fetched_until_another_ends(
+    client_of: Client, png: bytes
+) -> None:
+    client = client_of(jobs=Jobs(nbytes=1))
+    first = ended(client, png)
+    assert client.get(first["results"][0]["image"]).status_code == 200
+    second = ended(client, png)
+    assert client.get(second["results"][0]["image"]).status_code == 200
+    assert client.get(first["url"]).status_code == 404
+
+
+def test_a_preview_that_cannot_be_made_ends_nothing(
+    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(image: Image) -> str:
+        raise OSError(f"no encoder for {image.mode}")
+
+    monkeypatch.setattr(jobs, "data_url", broken)
+    assert ended(client, png)["status"] == "done"
+
+
+@pytest.mark.parametrize("last", ["-1", "x", "9" * 5000])
+def test_an_event_that_cannot_be_is_refused(client: TestClient, png: bytes, last: str) -> None:
+    url = ended(client, png)["events"]
+    answer = client.get(url, headers={"Last-Event-ID": last})
+    assert answer.status_code == 422
+    assert "want a number" in answer.json()["error"]["message"]
+
+
+def test_previews_count_for_what_a_job_takes(client_of: Client, png: bytes) -> None:
+    kept = Jobs()
+    ended(client_of(jobs=kept), png)
+    job = kept.all()[0]
+    before = job.nbytes
+    job.log.append(Entry(10**6, "preview", {"index": 0, "image": "x" * 10**6}))
+    assert job.nbytes - before >= 10**6
+
+
+def test_an_answer_that_is_swept_while_it_is_made_harms_nothing() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if not inner:
+            inner.append(True)
+            await post("another")  # which finds this one over the budget
+
+    async def post(name: str) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Message) -> None:
+            del message
+
+        scope = {
+            "type": "http", "method": "POST", "path": "/v1/edits", "query_string": b"",
+            "headers": [(b"idempotency-key", name.encode())],
+        }  # fmt: skip
+        await middleware(scope, receive, send)
+
+    inner: list[bool] = []
+    middleware = Idempotency(app, seconds=-1.0, nbytes=0)
+    asyncio.run(post("one"))
+    assert inner
