@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from partway.errors import Cancelled, ModelError, UserError
 from partway.examples import EXAMPLES
 from partway.interfaces.cli import batch, cli
+from partway.jobs import embedded
 from partway.jobs.folder import MEMORY, PLACES
 from partway.jobs.inputs import FIELDS
 from partway.jobs.journal import FILE, Stopped
@@ -28,6 +30,9 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("icons").mkdir()
     for example in EXAMPLES:
         shutil.copy(example.file, "icons")
+        Path("masks").mkdir(exist_ok=True)
+        with Image.open(example.file) as image:
+            Image.new("L", image.size, 255).save(f"masks/{example.file.name}")
     Path("list.txt").write_text("icons/fox.png\nicons/teapot.png\n")
     Path("table.csv").write_text("file,prompt\nteapot.png,teapot 3d\n")
     said: list[str] = []
@@ -40,11 +45,13 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0 made, 3 there already" in said[2]
     assert {f.name for f in Path("out2").glob("*.webp")} >= {"fox-s0.3.webp", "fox-s0.5.webp"}
     assert {f.name for f in Path("out3").glob("*.png")} == {"fox.png", "teapot.png"}
+    assert "3 made" in said[6]
 
 
 def test_names_and_numbers_are_the_programs() -> None:
     for field in FIELDS:
         assert f"`{field}`" in PAGE
+    assert f"`{','.join(embedded.FIELDS)}`" in PAGE
     assert f"`{FILE}`" in PAGE
     assert f"up to {PLACES} pictures" in PAGE
     assert f"Up to {MEMORY // 2**20} MiB" in PAGE

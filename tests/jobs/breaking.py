@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,20 +14,22 @@ from typing import Any
 
 from partway.images import whole_files
 from partway.interfaces.cli import main
-from partway.jobs.journal import Journal, Row
 
 
 @contextmanager
-def broken(at: int, kind: str) -> Generator[list[str]]:
+def broken(at: int, kind: str) -> Generator[list[str]]:  # noqa: C901  one patch each
     """The operations there were, by name; the one numbered `at` fails or kills the process."""
     seen: list[str] = []
-    real_open, real_fsync, real_link, real_put = Path.open, os.fsync, os.link, Journal.put
+    real_open, real_mkdir, real_replace = Path.open, Path.mkdir, Path.replace
+    real_fsync, real_link, real_connect = os.fsync, os.link, sqlite3.connect
 
-    def count(name: str) -> None:
+    def count(name: str, error: type[Exception] = OSError) -> None:
         seen.append(name)
         if len(seen) == at:
             if kind == "KILL":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if error is sqlite3.OperationalError:
+                raise sqlite3.OperationalError(os.strerror(getattr(errno, kind)))
             raise OSError(getattr(errno, kind), os.strerror(getattr(errno, kind)))
 
     def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,21 +42,27 @@ def broken(at: int, kind: str) -> Generator[list[str]]:
     def open_(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         if mode == "xb":
             count("open")
+        elif mode == "rb" and self.parts[0] == "in":
+            count("read")
         return real_open(self, mode, *args, **kwargs)
 
-    def put(self: Journal, row: Row) -> None:
-        if kind == "KILL":  # SQLite's own failures are its own to test
-            count("put")
-        real_put(self, row)
+    class Counting(sqlite3.Connection):
+        def execute(self, statement: str, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+            if "results VALUES" in statement:
+                count("put", sqlite3.OperationalError)
+            return super().execute(statement, *args)
 
     Path.open = open_  # type: ignore[method-assign]
+    Path.mkdir = counted("mkdir", real_mkdir)
+    Path.replace = counted("replace", real_replace)
     whole_files.os.fsync = counted("fsync", real_fsync)
     whole_files.os.link = counted("link", real_link)
-    Journal.put = put  # type: ignore[method-assign]
+    sqlite3.connect = lambda *args, **kwargs: real_connect(*args, factory=Counting, **kwargs)  # type: ignore[assignment]
     try:
         yield seen
     finally:
-        Path.open, os.fsync, os.link, Journal.put = real_open, real_fsync, real_link, real_put  # type: ignore[method-assign]
+        Path.open, Path.mkdir, Path.replace = real_open, real_mkdir, real_replace  # type: ignore[method-assign]
+        os.fsync, os.link, sqlite3.connect = real_fsync, real_link, real_connect
 
 
 if __name__ == "__main__":

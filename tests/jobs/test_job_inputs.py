@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from partway.calibration import Calibration, Curve
 from partway.errors import InvalidRequest
-from partway.jobs.inputs import find
-from partway.jobs.items import Item, Writing, items_of
+from partway.families import EMBEDDED, profile_of
+from partway.jobs.inputs import Inputs, find
+from partway.jobs.items import Common, Item, Items, Writing
 from partway.request import EditRequest
+from partway.settings import save_calibration
 
 OUT = Path("out")
+CALIBRATION = Calibration(
+    curve=Curve(((0.0, 0.0), (1.0, 1.0))), gain=2.0, levels=(), change=(), spread=(), pictures=0
+)
 
 
 @pytest.fixture
@@ -29,32 +37,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def items(table: Path | None = None, seeds: str = "same", **fields: object) -> dict[str, Item]:
     request = EditRequest(prompt="job", seed=7, **fields)  # pyright: ignore[reportArgumentType]
-    found = items_of(find("in", Path("in/out"), table), request, Writing(), seeds=seeds)
-    return {item.name: item for item in found}
+    found = Items(find("in", Path("in/out"), table), Common(request, seeds=seeds))
+    return {item.name: item for _, item in found}
+
+
+def names(inputs: Inputs) -> list[str]:
+    return [inputs[position].name for position in range(len(inputs))]
 
 
 def test_folders_globs_and_lists_name_the_same_pictures(folder: Path) -> None:
-    names = ["a.png", "sub/b.jpg", "sub/c.gif"]
+    expected = ["a.png", "sub/b.jpg", "sub/c.gif"]
     out = Path("in/out")
-    assert [each.name for each in find("in", out)] == names
+    assert names(find("in", out)) == expected
     (folder / "list.txt").write_text("in/a.png\n\nin/sub/b.jpg\nin/sub/c.gif\n")
-    assert [each.name for each in find("list.txt", out)] == names
-    assert [each.name for each in find("in/**/*.*", out)] == names
+    assert names(find("list.txt", out)) == expected
+    assert names(find("in/**/*.*", out)) == expected
     with pytest.raises(InvalidRequest, match="no pictures"):
         find("in/*.webp", out)
-
-
-def test_no_list_leads_a_result_out_of_its_folder(folder: Path) -> None:
-    Image.new("RGB", (8, 8)).save("b.png")
-    (folder / "in/list.txt").write_text(f"../b.png\n{folder}/in/a.png\nsub/../sub/b.jpg\n")
-    assert [each.name for each in find("in/list.txt", OUT)] == ["b.png", "in/a.png", "in/sub/b.jpg"]
-
-
-def test_results_are_not_put_among_their_sources(folder: Path) -> None:
-    (folder / "list.txt").write_text("in/a.png\nin/sub/b.jpg\n")
-    for source, out in (("in", "in"), ("in/*.png", "in"), ("list.txt", "in/sub")):
-        with pytest.raises(InvalidRequest, match="lies where the results go"):
-            find(source, Path(out))
 
 
 def test_the_nearest_word_counts(folder: Path) -> None:
@@ -93,10 +92,6 @@ def test_a_table_that_is_wrong_stops_the_job(folder: Path) -> None:
         table.write_text(text)
         with pytest.raises(InvalidRequest, match=message):
             items(table)
-    lines = folder / "table.jsonl"
-    lines.write_text('{"file": ' + "[" * 100_000)
-    with pytest.raises(InvalidRequest, match="cannot be read"):
-        items(lines)
 
 
 def test_seeds(folder: Path) -> None:
@@ -113,12 +108,78 @@ def test_seeds(folder: Path) -> None:
 def test_names_follow_from_input_and_strength(folder: Path) -> None:
     request = EditRequest(prompt="job")
     inputs = find("in", Path("in/out"))
-    several = items_of(inputs, request, Writing(suffix=".webp"), strengths=[0.3, 0.5])
+    common = Common(request, Writing(suffix=".webp"), strengths=[0.3, 0.5])
+    numbered = dict(Items(inputs, common))
+    several = list(numbered.values())
+    assert {at: Items(inputs, common)[at] for at in numbered} == numbered
     assert [item.name for item in several[:2]] == ["a-s0.3.webp", "a-s0.5.webp"]
     assert len({item.params for item in several[:2]}) == 2
     Image.new("RGB", (8, 8)).save(folder / "in/a.gif")
     with pytest.raises(InvalidRequest, match=r"both become a\.png"):
         items()
+
+
+def test_masks_of_single_pictures_and_of_all(folder: Path) -> None:
+    for name in ("masks/a.png", "masks/sub/b.png", "other.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 255).save(name)
+    part = {"mask": Path("masks"), "mask_grow": 2}
+
+    def of(name: str) -> Item:
+        common = Common(EditRequest(prompt="job"), part=part)
+        return next(i for _, i in Items(find("in", OUT), common) if i.name == name)
+
+    assert of("a.png").part == {"mask": Path("masks/a.png"), "mask_grow": 2}
+    assert of("a.png").files == (Path("in/a.png"), Path("masks/a.png"))
+    assert of("sub/b.jpg").part["mask"] == Path("masks/sub/b.png")
+    assert "masks has nothing for sub/c.gif" in str(of("sub/c.png").error)
+    (folder / "in/a.json").write_text('{"mask": "../other.png", "mask_invert": true}')
+    own = {"mask": Path("in/../other.png"), "mask_grow": 2, "mask_invert": True}
+    assert of("a.png").part == own
+    (folder / "in/a.json").write_text('{"strength_map": "../other.png"}')
+    assert of("a.png").part == {"strength_map": Path("in/../other.png")}
+    (folder / "in/a.json").write_text('{"mask": "alpha"}')
+    assert of("a.png").part == {"alpha_mask": True, "mask_grow": 2}
+    (folder / "in/a.json").write_text('{"mask": 3}')
+    assert "want the name of a file" in str(of("a.png").error)
+    table = folder / "table.csv"
+    table.write_text("file,mask,only_masked\nsub/b.jpg,other.png,yes\n")
+    assert items(table)["sub/b.jpg"].part == {"mask": folder / "other.png", "only_masked": True}
+    table.write_text("file,mask,only_masked\nsub/b.jpg,other.png,perhaps\n")
+    assert "want yes or no" in str(items(table)["sub/b.jpg"].error)
+
+
+def test_other_weights_under_the_same_name_are_other_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    shutil.copytree(EMBEDDED["pocket"], folder / "mine")
+    before = items(model="mine")["a.png"].params
+    assert items(model="mine")["a.png"].params == before
+    weights = bytearray((folder / "mine/denoiser.onnx").read_bytes())
+    weights[-100] ^= 1
+    (folder / "mine/denoiser.onnx").write_bytes(weights)
+    assert items(model="mine")["a.png"].params != before
+    monkeypatch.setenv("PARTWAY_CONFIG", str(folder / "config.toml"))
+    (folder / "config.toml").write_text("")
+    calibrated = items(model="mine")["a.png"].params
+    save_calibration(profile_of("mine"), CALIBRATION)
+    assert items(model="mine")["a.png"].params != calibrated
+
+
+def test_ten_thousand_pictures_take_little_memory(folder: Path) -> None:
+    rows = ["file,seed"]
+    for number in range(10_000):
+        (folder / f"in/sub/{number:05}.png").touch()
+        rows.append(f"sub/{number:05}.png,{number}")
+    tracemalloc.start()
+    inputs = find("in", OUT)
+    found = Items(inputs, Common(EditRequest(prompt="job")))
+    assert sum(1 for _ in found) == 10_004
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 10_000 * 200, held
+    assert peak < 10_000 * 500, peak
 
 
 @pytest.mark.usefixtures("folder")
@@ -127,9 +188,10 @@ def test_a_field_that_a_later_version_adds_makes_nothing_anew() -> None:
     class Later(EditRequest):
         invented: int = 0
 
-    inputs = find("in", Path("in/out"))
-    now = items_of(inputs, EditRequest(prompt="job", strength=0.3), Writing())[0].params
-    assert items_of(inputs, Later(prompt="job", strength=0.3), Writing())[0].params == now
-    later = Later(prompt="job", strength=0.3, invented=1)
-    assert items_of(inputs, later, Writing())[0].params != now
-    assert items_of(inputs, EditRequest(prompt="job"), Writing())[0].params != now
+    def params(request: EditRequest) -> str:
+        return next(iter(Items(find("in", Path("in/out")), Common(request))))[1].params
+
+    now = params(EditRequest(prompt="job", strength=0.3))
+    assert params(Later(prompt="job", strength=0.3)) == now
+    assert params(Later(prompt="job", strength=0.3, invented=1)) != now
+    assert params(EditRequest(prompt="job")) != now

@@ -145,11 +145,12 @@ class Family(Protocol):
 
 def _module(family: str) -> ModuleType:
     """Import a family's module by its registered name."""
+    if family in FAMILIES:
+        return import_module(FAMILIES[family])
     plugins = {point.name: point.value for point in entry_points(group="partway.families")}
-    targets = plugins | FAMILIES
-    if family not in targets:
-        raise UnknownName("family", family, targets)
-    return import_module(targets[family])
+    if family not in plugins:
+        raise UnknownName("family", family, plugins | FAMILIES)
+    return import_module(plugins[family])
 
 
 def profile_of(model: str) -> Profile:

@@ -10,25 +10,34 @@ import errno
 import hashlib
 import threading
 import time
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from partway import images
 from partway.choosing import choose_model
 from partway.engine import Engine
-from partway.errors import InvalidRequest, OutputExists, PartwayError, as_typed
+from partway.errors import (
+    InvalidRequest,
+    OutputExists,
+    PartwayError,
+    UnreadableImage,
+    as_typed,
+)
 from partway.events import Done, Event, Failed
+from partway.jobs.embedded import said_by
+from partway.jobs.inputs import FILES
 from partway.jobs.journal import Journal, Row, Stopped
 from partway.result import Names
 from partway.settings import calibrated, calibration_for
 from partway.strength import named_strength
 
 if TYPE_CHECKING:
-    from partway.jobs.items import Item, Writing
+    from partway.jobs.items import Item, Items, Writing
     from partway.request import EditRequest
     from partway.result import EditResult
     from partway.run import Run
@@ -42,18 +51,25 @@ OF_ONE_NAME = {
     errno.EACCES, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
     errno.EPERM,
 }  # fmt: skip
+PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # no fault of the picture
 
 Outcome: TypeAlias = "EditResult | PartwayError | None"  # None: it was there after all
+Stamp: TypeAlias = tuple[int | None, int | str | None]
 Told: TypeAlias = "Callable[[Item, Outcome], None]"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A job before it starts: what is to be made, is there, and failed before."""
+    """A job before it starts: what is to be made, is there, and failed before.
 
-    make: list[Item] = field(default_factory=list["Item"])
-    there: list[Item] = field(default_factory=list["Item"])
-    failed: list[tuple[Item, Row]] = field(default_factory=list[tuple["Item", Row]])
+    make    positions in the job's items
+    there   how many
+    failed  sources, and what the journal says of them
+    """
+
+    make: array[int] = field(default_factory=lambda: array("q"))
+    there: int = 0
+    failed: list[tuple[Path, Row]] = field(default_factory=list[tuple[Path, Row]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,22 +82,20 @@ class Ready:
     nbytes: int
 
 
-def standing(
-    items: Sequence[Item], rows: Mapping[str, Row], out: Path, *, retry_failed: bool = False
-) -> Standing:
+def standing(items: Items, journal: Journal, out: Path, *, retry_failed: bool = False) -> Standing:
     """What each item comes to, by the journal and the sizes and times of files."""
-    found = Standing()
-    for item in items:
-        row = rows.get(item.name)
-        if row is None or row.params != item.params or not _unchanged(item.source, row):
-            found.make.append(item)
-        elif row.status == "done" and _stamp(out / item.name)[0] == row.written:
-            found.there.append(item)
+    make, there, failed = array("q"), 0, list[tuple[Path, Row]]()
+    for position, item in items:
+        row = journal.row(item.name)
+        if row is None or row.params != item.params or _stamp(item) != (row.size, row.changed):
+            make.append(position)
+        elif row.status == "done" and _size(out / item.name) == row.written:
+            there += 1
         elif row.status == "failed" and row.code != OutputExists.code and not retry_failed:
-            found.failed.append((item, row))
+            failed.append((item.source, row))
         else:
-            found.make.append(item)
-    return found
+            make.append(position)
+    return Standing(make, there, failed)
 
 
 class FolderRun:
@@ -105,31 +119,34 @@ class FolderRun:
     ) -> None:
         self._out = out
         self._journal = journal
-        self._rows = journal.rows()
         self._writing = writing
         self._told = told
         self._force = force
         self._engine = engine or Engine()
         self._memory = memory
-        self._waiting: deque[tuple[int, Item]] = deque()
+        self._waiting: Iterator[tuple[int, Item]] = iter(())
+        self._next: tuple[int, Item] | None = None
         self._reading: deque[tuple[int, Item, Future[Ready | None]]] = deque()
         self._live: dict[int, Ready] = {}
         self._written: dict[Future[Outcome], Ready] = {}
-        self._stamps: dict[str, tuple[int | None, int | None]] = {}
+        self._stamps: dict[str, Stamp] = {}  # of what is in flight, before it was read
         self._used = self._made = 0
 
-    def run(self, items: Sequence[Item], cancel: threading.Event) -> bool:
+    def run(self, items: Iterable[Item], cancel: threading.Event) -> bool:
         """Make all items; False where `cancel` was set before they were all made.
+
+        Of `items` no more are taken at a time than are in flight.
 
         Raises Stopped where the disk takes no more. What is finished is written before this
         returns or raises; what runs is dropped.
         """
         began = time.perf_counter()
-        self._waiting.extend(enumerate(items))
+        self._waiting = enumerate(items)
+        self._next = next(self._waiting, None)
         live = self._engine.live()
         with ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
             try:
-                while self._waiting or self._reading or self._live or self._written:
+                while self._next or self._reading or self._live or self._written:
                     if cancel.is_set():
                         return False
                     # With nothing to compute or read (memory may be full), wait for the writers.
@@ -138,7 +155,7 @@ class FolderRun:
                     self._admit(live, writers)
                     if self._live:
                         self._hear(live.step(), writers)
-                    elif not (self._waiting or self._reading):
+                    elif not (self._next or self._reading):
                         self._collect(block=True)
                 return True
             finally:
@@ -152,9 +169,10 @@ class FolderRun:
 
     def _read_ahead(self, readers: ThreadPoolExecutor) -> None:
         """Start to read what there is memory for."""
-        while self._waiting and len(self._reading) < AHEAD and self._room():
-            index, item = self._waiting.popleft()
+        while self._next and len(self._reading) < AHEAD and self._room():
+            index, item = self._next
             self._reading.append((index, item, readers.submit(self._read, item)))
+            self._next = next(self._waiting, None)
 
     def _admit(self, live: Run, writers: ThreadPoolExecutor) -> None:
         """Let sources that are read join the run; wait for one only where nothing runs."""
@@ -183,7 +201,7 @@ class FolderRun:
             self._fail(item, as_typed(error))
             return None
         if ready is None:
-            self._told(item, None)
+            self._tell(item, None)
         return ready
 
     def _read(self, item: Item) -> Ready | None:
@@ -191,30 +209,31 @@ class FolderRun:
         if item.error is not None:
             raise item.error
         row = self._row(item, "writing")
-        data = images.read_bytes(item.source)
-        row = replace(row, input=hashlib.sha256(data).hexdigest())
+        data, *lain = (_bytes_of(path) for path in item.files)
+        row = replace(row, input=_digest(data, lain))
         previous = self._previous(item, row)
         if previous == THERE:
             return None
-        row = replace(row, previous=previous)
-        request = item.request.with_(source=data)
+        said = said_by(data, item.embedded) if item.embedded else {}
+        request, word = _request(item, data, said), None if "strength" in said else item.word
         picture = self._engine.decoded(data, item.source.name)
-        if request.strength != 0.0 or item.word is not None:
+        if request.strength != 0.0 or word is not None:
             named = bool(request.references)
             profile = choose_model(request.model, picture, item.source.name, with_references=named)
             request = calibrated(request.with_(model=request.model or profile.name), profile)
-            if item.word is not None:
+            if word is not None:
                 gain, curve = calibration_for(profile)
-                strength = named_strength(item.word, request.dial, gain, curve)
+                strength = named_strength(word, request.dial, gain, curve)
                 request = request.with_(strength=strength)
-        return Ready(item, request, row, picture.nbytes + len(data))
+        nbytes = picture.nbytes + sum(map(len, (data, *lain)))
+        return Ready(item, request, replace(row, previous=previous), nbytes)
 
     def _previous(self, item: Item, row: Row) -> str | None:
         """Hash of the file to replace, None without one, THERE where it is the result already.
 
         OutputExists where it is somebody else's.
         """
-        path, before = self._out / item.name, self._rows.get(item.name)
+        path, before = self._out / item.name, self._journal.row(item.name)
         if not path.exists():
             return None
         data = path.read_bytes()
@@ -246,7 +265,7 @@ class FolderRun:
     def _write(self, ready: Ready, result: EditResult) -> Outcome:
         """Encode a result, announce it, write it, confirm it; on a thread of its own."""
         path = self._out / ready.item.name
-        result = replace(result, names=Names(str(ready.item.source)))
+        result = replace(result, names=_names(ready.item))
         try:
             data, note = result.encode(
                 images.format_for(path),
@@ -283,33 +302,77 @@ class FolderRun:
                 self._fail(ready.item, outcome)
             else:
                 self._made += 1
-                self._told(ready.item, outcome)
+                self._tell(ready.item, outcome)
 
     def _fail(self, item: Item, error: PartwayError) -> None:
         """Write down why an item failed; a file of it that is there stays known."""
-        before = self._rows.get(item.name)
+        before = self._journal.row(item.name)
         row = replace(
             self._row(item, "failed"), code=error.code, message=" ".join(str(error).split())
         )
         if before is not None:
             row = replace(row, output=before.output, previous=before.previous)
         self._journal.put(row)
-        self._told(item, error)
+        self._tell(item, error)
 
     def _row(self, item: Item, status: str) -> Row:
         """A row with the source as it was before it was read: a later change is seen next time."""
-        size, changed = self._stamps.setdefault(item.name, _stamp(item.source))
+        size, changed = self._stamps.setdefault(item.name, _stamp(item))
         return Row(item.name, status, size=size, changed=changed, params=item.params)
 
+    def _tell(self, item: Item, outcome: Outcome) -> None:
+        """Say what became of an item; it is in flight no more."""
+        self._stamps.pop(item.name, None)
+        self._told(item, outcome)
 
-def _stamp(path: Path) -> tuple[int | None, int | None]:
-    """Bytes and time of change of a file; None of one that is not there."""
+
+def _request(item: Item, data: bytes, said: Mapping[str, Any]) -> EditRequest:
+    """The request of an item: with its source, what that says, and what lies on it."""
+    if {"steps", "full_steps"} & said.keys():
+        said = {"steps": None, "full_steps": None, **said}
+    lain = {
+        name: _bytes_of(value) if isinstance(value, Path) else value
+        for name, value in item.part.items()
+    }
+    return item.request.with_(**{"source": data, **said, **lain})
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A picture's file; Stopped where it is the machine that cannot read just now."""
     try:
-        found = path.stat()
+        return images.read_bytes(path)
+    except UnreadableImage as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in PASSING:
+            raise Stopped(f"{error}; the same command goes on from here") from error
+        raise
+
+
+def _digest(data: bytes, lain: Iterable[bytes]) -> str:
+    """What a result is made from as one hash: the source's where nothing lies on it."""
+    digests = [hashlib.sha256(each).hexdigest() for each in (data, *lain)]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _names(item: Item) -> Names:
+    """File names for a result's record."""
+    mask, strength_map = (None if path is None else str(path) for path in map(item.part.get, FILES))
+    return Names(str(item.source), mask=mask, strength_map=strength_map)
+
+
+def _stamp(item: Item) -> Stamp:
+    """Bytes and times of change of what an item is made from; None where a file is not there."""
+    try:
+        found = [path.stat() for path in item.files]
     except OSError:
         return None, None
-    return found.st_size, found.st_mtime_ns
+    times = [each.st_mtime_ns for each in found]
+    return sum(each.st_size for each in found), times[0] if len(times) == 1 else f"{times}"
 
 
-def _unchanged(path: Path, row: Row) -> bool:
-    return _stamp(path) == (row.size, row.changed)
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

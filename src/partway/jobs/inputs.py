@@ -6,7 +6,10 @@ picture is to be edited with, the first of these that says it:
     a row of the table     CSV with a header or JSON Lines; column `file` is the relative name
     NAME.json beside it    an object
     NAME.txt beside it     the prompt
+    the picture's file     what it says about how it was made, where the job asks: jobs.embedded
     the job's own          what the command says
+
+Only names are held; what is said of a picture is read when its turn comes.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import csv
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -24,17 +27,39 @@ from partway.errors import InvalidRequest, PartwayError
 from partway.images import SUFFIXES
 
 READABLE = {*SUFFIXES, ".gif", ".heic", ".heif"}
-FIELDS: dict[str, type] = {
+MAX_SIDECAR = 2**20  # bytes
+HIDDEN = "."
+ALPHA = "alpha"  # in place of a mask's file: the source's own transparency
+FILES = ("mask", "strength_map")  # fields that name a file, as seen from where they are said
+
+
+def _truth(text: str) -> bool:
+    """The text of a table as a truth value."""
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.strip().lower() not in known:
+        raise ValueError(text)
+    return known[text.strip().lower()]
+
+
+FIELDS: dict[str, Callable[[str], Any]] = {
     "prompt": str,
     "negative_prompt": str,
     "strength": float,
+    "dial": str,
     "seed": int,
     "steps": int,
     "guidance_scale": float,
     "model": str,
-}  # what may be said of a single picture, and the type a table's text is read as
-MAX_SIDECAR = 2**20  # bytes
-HIDDEN = "."
+    "mask": str,
+    "alpha_mask": _truth,
+    "strength_map": str,
+    "mask_invert": _truth,
+    "mask_grow": int,
+    "mask_feather": float,
+    "fill": str,
+    "only_masked": _truth,
+    "padding": int,
+}  # what may be said of a single picture, and what a table's text is read with
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +67,7 @@ class Input:
     """One picture of a job.
 
     name    relative, with forward slashes: of its result too
-    said    fields of EditRequest that are this picture's own
+    said    fields of EditRequest that are this picture's own; those of FILES as paths
     error   what is wrong with what is said of it
     """
 
@@ -52,21 +77,48 @@ class Input:
     error: PartwayError | None = None
 
 
-def find(source: str, leave_out: Path, table: Path | None = None) -> list[Input]:
+class Inputs:
+    """The pictures of a job by name: as many as there are, one in memory at a time."""
+
+    def __init__(
+        self, root: Path, names: list[str], rows: Mapping[str, Mapping[str, Any]], table: Path
+    ) -> None:
+        self._root = root
+        self._names = names
+        self._rows = rows
+        self._table = table
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._names)
+
+    def __getitem__(self, position: int) -> Input:
+        """One with what is said of it; what cannot be understood is its own error."""
+        name = self._names[position]
+        path = self._root / name
+        try:
+            row = _placed(self._rows.get(name, {}), self._table.parent)
+            return Input(name, path, _typed({**_beside(path), **row}))
+        except PartwayError as error:
+            return Input(name, path, error=error)
+
+
+def find(source: str, leave_out: Path, table: Path | None = None) -> Inputs:
     """The pictures of a folder, glob or list, by name; InvalidRequest where there is none.
 
-    leave_out  a folder that is no input: where the results go; InvalidRequest where it holds all
+    leave_out  a folder that is no input: where the results go
     """
     rows = {} if table is None else read_table(table)
-    found = dict(sorted(_named(source, leave_out.resolve())))
-    if not found:
+    root, names = _named(source, leave_out.resolve())
+    names.sort()
+    if not names:
         raise InvalidRequest(
             f"no pictures in {source!r}: want a folder, a glob in quotes or a .txt list of paths"
         )
-    stranger = next((name for name in rows if name not in found), None)
+    stranger = next(iter(rows.keys() - set(names)), None) if rows else None
     if stranger is not None:
         raise InvalidRequest(f"{table} names a file that is not there: {stranger!r}")
-    return [_input(name, path, rows.get(name, {})) for name, path in found.items()]
+    return Inputs(root, names, rows, table or Path())
 
 
 def read_table(path: Path) -> dict[str, dict[str, Any]]:
@@ -77,7 +129,7 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
                 rows: list[Any] = list(csv.DictReader(stream))
             else:
                 rows = [json.loads(line) for line in stream if line.strip()]
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InvalidRequest(f"the table {path} cannot be read: {error}") from error
     table: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(rows, 1):
@@ -96,41 +148,22 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _named(source: str, leave_out: Path) -> Iterator[tuple[str, Path]]:
-    """Names and paths, in no order. No name leads out of the folder that all files share."""
+def _named(source: str, leave_out: Path) -> tuple[Path, list[str]]:
+    """A folder and the names of pictures as seen from it, in no order, none twice."""
     place = Path(source)
     if place.is_dir():
-        if place.resolve() == leave_out:
-            raise _within(place, leave_out)
-        files, root = list(_below(place, leave_out)), _whole(place)
-    elif place.is_file() and place.suffix.lower() == ".txt":
+        return place, list(_below(place, leave_out))
+    if place.is_file() and place.suffix.lower() == ".txt":
         files = _listed(place)
-        inside = next((file for file in files if leave_out in file.resolve().parents), None)
-        if inside is not None:
-            raise _within(inside, leave_out)
-        root = _common(files)
     else:
-        paths = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
-        hits = [hit for hit in paths if hit.suffix.lower() in READABLE and hit.is_file()]
-        files = [hit for hit in hits if leave_out not in hit.resolve().parents]
-        if hits and not files:
-            raise _within(hits[0], leave_out)
-        root = _common(files)
-    for file in files:
-        yield _whole(file).relative_to(root).as_posix(), file
+        hits = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
+        files = [hit for hit in hits if hit.suffix.lower() in READABLE and hit.is_file()]
+        files = [hit for hit in files if leave_out not in hit.resolve().parents]
+    root = _common(files)
+    return root, list({file.relative_to(root).as_posix() for file in files})
 
 
-def _within(place: Path, out: Path) -> InvalidRequest:
-    """The error of sources that lie where results go: those would be edited in turn."""
-    return InvalidRequest(f"{place} lies where the results go, {out}: name another folder as OUT")
-
-
-def _whole(file: Path) -> Path:
-    """A path from the root, without .. in it."""
-    return Path(os.path.abspath(file))  # noqa: PTH100  links are followed by no name
-
-
-def _below(root: Path, leave_out: Path) -> Iterator[Path]:
+def _below(root: Path, leave_out: Path) -> Iterator[str]:
     """The pictures in a folder and below it; neither hidden ones nor linked folders."""
     for folder, folders, names in os.walk(root):
         here = Path(folder)
@@ -139,9 +172,10 @@ def _below(root: Path, leave_out: Path) -> Iterator[Path]:
             for each in folders
             if not each.startswith(HIDDEN) and (here / each).resolve() != leave_out
         ]
+        inside = "" if here == root else f"{here.relative_to(root).as_posix()}/"
         for name in names:
             if not name.startswith(HIDDEN) and Path(name).suffix.lower() in READABLE:
-                yield here / name
+                yield inside + name
 
 
 def _listed(place: Path) -> list[Path]:
@@ -155,15 +189,7 @@ def _listed(place: Path) -> list[Path]:
 
 def _common(files: list[Path]) -> Path:
     """The deepest folder that holds all files."""
-    return Path(os.path.commonpath([_whole(file).parent for file in files])) if files else Path()
-
-
-def _input(name: str, path: Path, row: Mapping[str, Any]) -> Input:
-    """One picture with what is said of it; what cannot be understood is its own error."""
-    try:
-        return Input(name, path, _typed({**_beside(path), **row}))
-    except PartwayError as error:
-        return Input(name, path, error=error)
+    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
 
 
 def _beside(path: Path) -> dict[str, Any]:
@@ -180,7 +206,21 @@ def _beside(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise InvalidRequest(f'{values.name} is no object: try {{"strength": 0.4}}')
         said |= found
-    return said
+    return _placed(said, path.parent)
+
+
+def _placed(said: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What is said with the files in it as paths; a mask may be the word for transparency."""
+    placed = dict(said)
+    for key in FILES:
+        value = placed.get(key)
+        if key == "mask" and value == ALPHA:
+            placed |= {"mask": None, "alpha_mask": True}
+        elif isinstance(value, str):
+            placed[key] = folder / value
+        elif value is not None:
+            raise InvalidRequest(f"{key} is {value!r}, want the name of a file")
+    return placed
 
 
 def _text(path: Path) -> str:
@@ -198,9 +238,9 @@ def _typed(said: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in said.items():
         if key not in FIELDS:
             raise InvalidRequest(f"unknown field {key!r}: choose from {', '.join(FIELDS)}")
-        kind = FIELDS[key]
         try:
-            values[key] = kind(value) if isinstance(value, str) else value
+            values[key] = FIELDS[key](value) if isinstance(value, str) else value
         except ValueError as error:
-            raise InvalidRequest(f"{key} is {value!r}, want a number") from error
+            kind = "yes or no" if FIELDS[key] is _truth else "a number"
+            raise InvalidRequest(f"{key} is {value!r}, want {kind}") from error
     return values

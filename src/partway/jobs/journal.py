@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -50,7 +50,8 @@ class Stopped(PartwayError):
 class Row:
     """One result.
 
-    input, size, changed  SHA-256, bytes and time of change (ns) of its source
+    input                 SHA-256 of its source, and of what lies on it
+    size, changed         bytes and times of change (ns) of those files
     params                SHA-256 of its settings
     output, written       SHA-256 and bytes of its file
     previous              SHA-256 of the file it replaces
@@ -61,7 +62,7 @@ class Row:
     status: str
     input: str | None = None
     size: int | None = None
-    changed: int | None = None
+    changed: int | str | None = None
     params: str | None = None
     output: str | None = None
     written: int | None = None
@@ -72,23 +73,33 @@ class Row:
 
 NAMES = [field.name for field in fields(Row)]
 TABLE = f"CREATE TABLE IF NOT EXISTS results ({', '.join(NAMES)}, PRIMARY KEY (name))"
+SELECT = f"SELECT {', '.join(NAMES)} FROM results"  # noqa: S608  our own names
 PACE = "CREATE TABLE IF NOT EXISTS pace (seconds)"  # per result, of the last run
 
 
 class Journal:
     """The open journal of a folder. Safe to use from several threads."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, base: sqlite3.Connection) -> None:
         self._lock = threading.Lock()
-        self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._base.execute("PRAGMA journal_mode = WAL")  # one flush per row instead of three
-        self._base.execute("PRAGMA synchronous = FULL")
-        self._run(TABLE)
-        self._run(PACE)
+        self._base = base
 
-    def rows(self) -> dict[str, Row]:
-        """All results by name."""
-        return _rows(self._base)
+    def row(self, name: str) -> Row | None:
+        """What became of a result; None where nothing is known of it."""
+        with self._lock:
+            values = self._base.execute(f"{SELECT} WHERE name = ?", (name,)).fetchone()
+        return None if values is None else Row(*values)
+
+    def rows(self) -> Iterator[Row]:
+        """All results."""
+        for values in self._base.execute(SELECT):
+            yield Row(*values)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long a result took in the last run; None before a first."""
+        found = self._base.execute("SELECT seconds FROM pace").fetchone()
+        return None if found is None else float(found[0])
 
     def put(self, row: Row) -> None:
         """Write a result's row; on disk when this returns. Stopped where it cannot be."""
@@ -109,7 +120,9 @@ class Journal:
             with self._lock:
                 self._base.execute(statement, values)
         except sqlite3.Error as error:
-            raise Stopped(f"the journal cannot be written: {error}") from error
+            raise Stopped(
+                f"the journal cannot be written: {error}; the same command goes on from here"
+            ) from error
 
 
 @contextmanager
@@ -134,31 +147,41 @@ def opened(folder: Path) -> Generator[Journal]:
         os.close(descriptor)
 
 
-def read(folder: Path) -> tuple[dict[str, Row], float | None]:
-    """The rows and the seconds a result took, of a folder that is only looked at."""
+@contextmanager
+def looked_at(folder: Path) -> Generator[Journal]:
+    """The journal of a folder that is only looked at, empty where there is none."""
     file = folder / FILE
-    if not file.exists():
-        return {}, None
+    place = f"{file.resolve().as_uri()}?mode=ro" if file.exists() else "file::memory:"
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as base:
-            pace = base.execute("SELECT seconds FROM pace").fetchone()
-            return _rows(base), None if pace is None else float(pace[0])
+        with closing(sqlite3.connect(place, uri=True, check_same_thread=False)) as base:
+            if not file.exists():
+                _lay_out(base)
+            base.execute(f"{SELECT} LIMIT 1").fetchall()
+            yield Journal(base)
     except sqlite3.Error as error:
         raise InvalidRequest(f"{file} is no journal that can be read: {error}") from error
 
 
-def _rows(base: sqlite3.Connection) -> dict[str, Row]:
-    found = base.execute(f"SELECT {', '.join(NAMES)} FROM results")  # noqa: S608  our own names
-    return {values[0]: Row(*values) for values in found}
+def _lay_out(base: sqlite3.Connection) -> None:
+    base.execute(TABLE)
+    base.execute(PACE)
 
 
 def _open(file: Path) -> Journal:
+    """A journal to write, made where there is none."""
     try:
-        book = Journal(file)
-        book.rows()
-    except (sqlite3.Error, Stopped) as error:
+        base = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        try:
+            base.execute("PRAGMA journal_mode = WAL")  # one flush per row instead of three
+            base.execute("PRAGMA synchronous = FULL")
+            _lay_out(base)
+            base.execute(f"{SELECT} LIMIT 1").fetchall()
+        except sqlite3.Error:
+            base.close()
+            raise
+    except sqlite3.Error as error:
         raise InvalidRequest(f"{file} is no journal that can be used: {error}") from error
-    return book
+    return Journal(base)
 
 
 def _take(descriptor: int, folder: Path) -> None:

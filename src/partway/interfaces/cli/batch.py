@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,27 +12,31 @@ import click
 
 from partway.choosing import choose_model
 from partway.edits.sweep import parse_strengths
-from partway.errors import Cancelled, InvalidRequest, PartwayError
+from partway.errors import Cancelled, InvalidRequest, PartwayError, UnknownName
 from partway.images import SUFFIXES
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
+    ALPHA,
     configured_model,
     read_prompt,
     read_styles,
     wants_metadata,
 )
+from partway.interfaces.cli.masks import OF_MASKS, folder_mask_options
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
 from partway.jobs import journal
+from partway.jobs.embedded import FIELDS
 from partway.jobs.folder import FolderRun, Standing, standing
 from partway.jobs.inputs import find
-from partway.jobs.items import SEEDS, Item, Writing, items_of
+from partway.jobs.items import SEEDS, Common, Item, Items, Writing
 from partway.request import EditRequest
 
 if TYPE_CHECKING:
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
+DEFAULTS = {each.name: each.default for each in dataclasses.fields(EditRequest)}
 FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 
@@ -60,8 +65,15 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
     type=options.Registered("format", FORMATS),
     help="Of all results. [default: each source's own]",
 )
+@click.option(
+    "--embedded",
+    metavar="all|FIELD,…",
+    help="Take what each picture's own file says it was made with, from Partway or A1111: "
+    f"{', '.join(FIELDS)}.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@folder_mask_options
 @options.edit_options
 @options.output_options
 def command(
@@ -75,6 +87,7 @@ def command(
     seeds: str,
     table: Path | None,
     format_name: str | None,
+    embedded: str | None,
     only_plan: bool,
     retry_failed: bool,
     quality: int | None,
@@ -85,18 +98,26 @@ def command(
     quiet: bool,
     model: str | None,
     styles: tuple[str, ...],
+    mask: str | None,
+    strength_map: str | None,
     **fields: Any,
 ) -> None:
     """Edit the pictures of IN towards PROMPT, into OUT under the same names.
 
     IN is a folder, a glob in quotes or a .txt list of paths. NAME.txt (a prompt) and NAME.json
-    (settings) beside a picture and a row of --table are about that picture alone. Run again, the
-    same command makes what is missing.
+    (settings) beside a picture and a row of --table are about that picture alone. --mask and --map
+    name a file for all pictures, or a folder with one of each picture's name. Run again, the same
+    command makes what is missing.
     """
     report = Reporter(quiet=quiet, as_json=as_json)
     if strength is not None and strengths is not None:
         raise InvalidRequest("give --strength or --strengths, not both")
-    word = strength if isinstance(strength, str) else None
+    taken = _embedded(embedded)
+    if strengths is not None and "strength" in taken:
+        raise InvalidRequest(
+            "--strengths are the same for all pictures: leave strength out of --embedded"
+        )
+    part = _part(mask, strength_map, {name: fields.pop(name) for name in OF_MASKS})
     request = EditRequest(
         prompt=read_prompt(prompt),
         strength=None if isinstance(strength, str) else strength,
@@ -113,24 +134,58 @@ def command(
         keep_gps,
         wants_metadata(no_metadata=no_metadata),
     )
-    items = items_of(
-        find(source, output, table),
+    common = Common(
         request,
         writing,
         strengths=() if strengths is None else parse_strengths(strengths),
-        word=word,
+        word=strength if isinstance(strength, str) else None,
         seeds=seeds,
+        part=part,
+        embedded=taken,
     )
+    items = Items(find(source, output, table), common)
     if only_plan:
-        rows, pace = journal.read(output)
-        _say_plan(standing(items, rows, output, retry_failed=retry_failed), pace, as_json=as_json)
+        with journal.looked_at(output) as book:
+            before = standing(items, book, output, retry_failed=retry_failed)
+            _say_plan(items, before, book.seconds, as_json=as_json)
         return
     with journal.opened(output) as book:
-        before = standing(items, book.rows(), output, retry_failed=retry_failed)
-        _run(before, output, book, writing, report, force=force)
+        before = standing(items, book, output, retry_failed=retry_failed)
+        _run(items, before, output, book, writing, report, force=force)
+
+
+def _embedded(words: str | None) -> tuple[str, ...]:
+    """The fields that --embedded names."""
+    if words is None:
+        return ()
+    if words == "all":
+        return FIELDS
+    names = tuple(word.strip() for word in words.split(",") if word.strip())
+    for name in names:
+        if name not in FIELDS:
+            raise UnknownName("field of --embedded", name, FIELDS)
+    return names
+
+
+def _part(mask: str | None, strength_map: str | None, of_masks: dict[str, Any]) -> dict[str, Any]:
+    """What --mask, --map and what belongs to them say, as a job has it."""
+    part: dict[str, Any] = {
+        name: value for name, value in of_masks.items() if value != DEFAULTS[name]
+    }
+    if mask == ALPHA:
+        part["alpha_mask"] = True
+    for name, given in (("mask", mask), ("strength_map", strength_map)):
+        if given is not None and not (name == "mask" and given == ALPHA):
+            part[name] = Path(given)
+            if not part[name].exists():
+                raise InvalidRequest(f"{given} does not exist: want a picture, or a folder of them")
+    if mask is not None and strength_map is not None:
+        raise InvalidRequest("give --mask or --map, not both")
+    return part
 
 
 def _run(
+    items: Items,
     before: Standing,
     output: Path,
     book: journal.Journal,
@@ -140,9 +195,9 @@ def _run(
     force: bool,
 ) -> None:
     """Make what is to be made; say what became of everything."""
-    tally: Counter[str] = Counter(there=len(before.there), failed=len(before.failed))
-    for item, row in before.failed:
-        report.error(str(item.source), _Before(f"{row.message} (in an earlier run)"))
+    tally: Counter[str] = Counter(there=before.there, failed=len(before.failed))
+    for path, row in before.failed:
+        report.error(str(path), _Before(f"{row.message} (in an earlier run)"))
     began = time.perf_counter()
     with interruptible() as cancel, report.counting("editing", len(before.make)) as advance:
 
@@ -161,9 +216,10 @@ def _run(
                 if report.as_json:
                     emit(record(str(item.source), output / item.name, outcome))
 
-        whole = FolderRun(output, book, writing, told, force=force).run(before.make, cancel)
+        run = FolderRun(output, book, writing, told, force=force)
+        whole = run.run((items[position] for position in before.make), cancel)
     seconds = time.perf_counter() - began
-    total = len(before.make) + len(before.there) + len(before.failed)
+    total = len(before.make) + before.there + len(before.failed)
     counts = f"{tally['made']} made, {tally['there']} there already, {tally['failed']} failed"
     rate = f", {tally['made'] / seconds:.2f} a second" if tally["made"] else ""
     if not whole:
@@ -181,24 +237,25 @@ class _Before(PartwayError):
     """What an earlier run wrote down."""
 
 
-def _say_plan(before: Standing, pace: float | None, *, as_json: bool) -> None:
+def _say_plan(items: Items, before: Standing, pace: float | None, *, as_json: bool) -> None:
     """What a run would do, on stdout."""
     seconds = None if pace is None else round(pace * len(before.make), 1)
     if as_json:
         emit(
             {
-                "make": [item.name for item in before.make],
-                "there": len(before.there),
-                "failed": [item.name for item, _ in before.failed],
+                "make": [items[position].name for position in before.make],
+                "there": before.there,
+                "failed": [row.name for _, row in before.failed],
                 "seconds": seconds,
             }
         )
         return
     took = "time unknown before a first run" if seconds is None else f"about {seconds:g} s"
     click.echo(
-        f"{len(before.make)} to make ({took}), {len(before.there)} there already, "
+        f"{len(before.make)} to make ({took}), {before.there} there already, "
         f"{len(before.failed)} failed before"
     )
-    for item in before.make:
+    for position in before.make:
+        item = items[position]
         wrong = "" if item.error is None else f" · will fail: {item.error}"
         click.echo(f"{item.source} → {item.name}{wrong}")

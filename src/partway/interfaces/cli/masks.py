@@ -17,17 +17,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def mask_options(function: F) -> F:
     """--map, --mask and what belongs to a mask, so that --help lists them in this order."""
+    return _mask_options(function, "FILE")
+
+
+def folder_mask_options(function: F) -> F:
+    """The same for many pictures: one file for all, or a folder with one for each."""
+    return _mask_options(function, "FILE|FOLDER")
+
+
+def _mask_options(function: F, place: str) -> F:
     decorators = (
         click.option(
             "--map",
             "strength_map",
-            metavar="FILE",
+            metavar=place,
             help="Grey picture of the source's size: white is edited with the whole strength, "
             "black not at all. A map of several shades runs on a sampler without memory (euler).",
         ),
         click.option(
             "--mask",
-            metavar="FILE|alpha",
+            metavar=f"{place}|alpha",
             help="Picture of the source's size: white is repainted, every other pixel stays as it "
             "is; alpha repaints what is transparent.",
         ),
