@@ -53,6 +53,13 @@ def test_zero_is_a_value() -> None:
         ({"size": (4.5, 4)}, "want a whole number"),
         ({"model": 5}, "want text"),
         ({"source": "cat.png"}, "want the bytes"),
+        ({"curve": 5}, "curve is a int, want several"),
+        ({"loras": "a.safetensors"}, "want several; try .'a.safetensors'."),
+        ({"loras": None}, "loras is a NoneType, want several"),
+        ({"references": b"x"}, "references is a bytes, want several"),
+        ({"references": ["x.png"]}, "references is a str, want the bytes"),
+        ({"mask": b"x", "source": b"x", "mask_invert": "no"}, "'no', want True or False"),
+        ({"alpha_mask": 1, "source": b"x"}, "alpha mask is 1, want True or False"),
         ({"precision": "fp8"}, "unknown precision"),
         ({"dial": "nope"}, "unknown dial"),
         ({"spacing": "nope"}, "unknown spacing"),
@@ -69,9 +76,10 @@ def test_numbers_of_other_kinds_become_plain_ones() -> None:
         "strength": np.float32(0.5),
         "seed": np.int64(3),
         "guidance_interval": [0, 1],
+        "references": [bytearray(b"y")],
     }
     request = EditRequest(**others)
-    plain = EditRequest(source=b"x", strength=0.5, seed=3)
+    plain = EditRequest(source=b"x", strength=0.5, seed=3, references=(b"y",))
     assert request == plain
     assert [type(v) for v in (request.strength, request.seed, request.source)] == [
         float, int, bytes,

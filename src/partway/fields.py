@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
 from partway.errors import InvalidRequest
 
@@ -44,6 +44,22 @@ def data(name: str, value: object) -> bytes:
     if not isinstance(value, (bytes, bytearray)):
         raise InvalidRequest(f"{name} is a {type(value).__name__}, want the bytes of an image file")
     return bytes(value)
+
+
+def truth(name: str, value: object) -> bool:
+    """True or False; numbers and text do not count."""
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name} is {value!r}, want True or False")
+    return value
+
+
+def several(name: str, value: object, each: Callable[[str, object], T]) -> tuple[T, ...]:
+    """Any number of values of one kind; a single text or file is not several."""
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
+        shown = f"[{value!r}]" if isinstance(value, str) else "a list"
+        kind = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+        raise InvalidRequest(f"{name} is {kind}, want several; try {shown}")
+    return tuple(each(name, one) for one in cast("Iterable[object]", value))
 
 
 def pair(name: str, value: Any, each: Callable[[str, object], T]) -> tuple[T, T]:

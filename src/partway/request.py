@@ -11,7 +11,7 @@ from typing import Any
 
 from partway.calibration import Curve, paired
 from partway.errors import InvalidRequest, UnknownName
-from partway.fields import data, number, pair, text, whole
+from partway.fields import data, number, pair, several, text, truth, whole
 from partway.geometry import Extent
 from partway.guidance import Guidance
 from partway.noise import check_seed
@@ -225,6 +225,7 @@ class EditRequest:
             whole: ("steps", "full_steps", "seed", "working_multiple", "mask_grow", "padding"),
             number: ("strength", "gain", "guidance_scale", "mask_feather"),
             data: ("source", "strength_map", "mask"),
+            truth: ("keep_colors", "alpha_mask", "mask_invert", "only_masked"),
         }
         for convert, names in kinds.items():
             for name in names:
@@ -232,12 +233,11 @@ class EditRequest:
                 if value is not None or name not in OPTIONAL:
                     object.__setattr__(self, name, convert(name.replace("_", " "), value))
         if self.curve is not None:
-            flat = tuple(number("curve", value) for value in self.curve)
+            flat = several("curve", self.curve, number)
             object.__setattr__(self, "curve", flat)
             Curve(paired(flat))
-        if isinstance(self.loras, str):
-            raise InvalidRequest(f"loras is {self.loras!r}, want several; try [{self.loras!r}]")
-        object.__setattr__(self, "loras", tuple(text("lora", each) for each in self.loras))
+        object.__setattr__(self, "loras", several("loras", self.loras, text))
+        object.__setattr__(self, "references", several("references", self.references, data))
         low_high = pair("guidance interval", self.guidance_interval, number)
         object.__setattr__(self, "guidance_interval", low_high)
         if self.size is not None:

@@ -76,6 +76,21 @@ def test_a_source_that_is_gone(document: Document, tmp_path: Path, png: bytes) -
         replay_of(document, None)
 
 
+@pytest.mark.parametrize(
+    ("named", "option"),
+    [
+        ({"references": [b"x"]}, "without a style picture: leave --style out"),
+        ({"loras": ["x.safetensors"]}, "without a LoRA: leave --lora out"),
+        ({"mask": b"x"}, "without a mask: leave --mask out"),
+    ],
+)
+def test_what_it_was_made_without_is_not_passed_over(
+    document: Document, tmp_path: Path, named: dict[str, Any], option: str
+) -> None:
+    with pytest.raises(InputsDiffer, match=option):
+        replay_of(document, tmp_path, **named)
+
+
 def test_a_source_that_differs(document: Document, tmp_path: Path, png: bytes) -> None:
     other = png + b"\0"
     (tmp_path / "cat.png").write_bytes(other)

@@ -100,10 +100,12 @@ def replay_of(
         for name, value in document.request.items()
         if name in known and name != "model" and name not in KINDS
     }
-    for name, data in single.items():
-        if data is not None and name not in document.files:
+    for name, found in ({"loras": [*loras]} | given).items():
+        held = len(document.files.get(name, ()))
+        if len(found) > held:
             kind, option = KINDS[name]
-            raise InputsDiffer(f"this picture was made without a {kind}: leave {option[:-5]} out")
+            made = f"without a {kind}" if not held else f"with {held} of {kind}"
+            raise InputsDiffer(f"this picture was made {made}: leave {option[:-5]} out")
     for name, wanted in document.files.items():
         if name == "loras":
             values[name] = finder.loras(document.request.get(name), wanted, loras)
