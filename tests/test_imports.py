@@ -17,7 +17,7 @@ SOURCE = Path(partway.__file__).parent
 LAYERS: list[set[str]] = [
     {"errors", "cache"},
     {"strength", "geometry", "fields"},
-    {"schedule", "calibration", "margins"},
+    {"schedule", "shift", "calibration", "margins"},
     {"spacings"},
     {"noise", "plan", "guidance"},
     {"request", "events", "dialects"},

@@ -12,7 +12,8 @@ from partway.strength import sd1_log_nsr
 
 SD1 = discrete_vp(sd1_log_nsr())
 FLOW = Schedule(path="flow", lowest=0.02)
-schedules = st.sampled_from([SD1, FLOW, Schedule()])
+SHIFTED = Schedule(path="flow", shift=3.0)
+schedules = st.sampled_from([SD1, FLOW, Schedule(), SHIFTED])
 fractions = st.floats(1e-6, 1.0)
 
 
@@ -36,6 +37,14 @@ def test_pure_noise_is_finite() -> None:
 @given(schedules, st.floats(0, 1))
 def test_time_round_trip(schedule: Schedule, time: float) -> None:
     assert schedule.time_of(schedule.noise_fraction_at(time)) == pytest.approx(time, abs=1e-9)
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.1, 30.0))
+def test_a_shift_multiplies_the_ratio_of_noise_to_signal(time: float, shift: float) -> None:
+    plain, shifted = Schedule(), Schedule(shift=shift)
+    even, bent = (schedule.level(schedule.noise_fraction_at(time)) for schedule in (plain, shifted))
+    assert bent.nsr == pytest.approx(shift * even.nsr)
+    assert shifted.level(0.3) == plain.level(0.3)
 
 
 def test_discrete_times_are_training_timesteps() -> None:
@@ -70,5 +79,8 @@ def test_log_snr() -> None:
 def test_errors() -> None:
     with pytest.raises(InvalidRequest):
         Schedule(lowest=0.5, top=0.4)
+    for shift in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(InvalidRequest, match="shift"):
+            Schedule(shift=shift)
     with pytest.raises(UnknownName):
         Schedule(path="ve")  # pyright: ignore[reportArgumentType]

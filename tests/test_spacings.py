@@ -20,7 +20,8 @@ from partway.strength import sd1_log_nsr
 
 SD1 = discrete_vp(sd1_log_nsr())
 FLOW = Schedule(path="flow", lowest=0.02)
-schedules = st.sampled_from([SD1, FLOW, Schedule(), Schedule(path="vp", top=0.999)])
+SHIFTED = Schedule(path="flow", shift=3.0)
+schedules = st.sampled_from([SD1, FLOW, Schedule(), SHIFTED, Schedule(path="vp", top=0.999)])
 SIGMAS = np.exp(np.array(sd1_log_nsr()))  # k-diffusion's table, ascending
 
 
@@ -36,7 +37,9 @@ def test_spacings_fall_from_start_to_nothing(
     assert all(a > b for a, b in pairwise(levels))
 
 
-@pytest.mark.parametrize("schedule", [SD1, FLOW, Schedule()], ids=["sd1", "flow", "clean flow"])
+@pytest.mark.parametrize(
+    "schedule", [SD1, FLOW, Schedule(), SHIFTED], ids=["sd1", "flow", "clean", "shifted"]
+)
 @pytest.mark.parametrize("name", sorted(SPACINGS))
 def test_many_steps_are_dense_everywhere(name: str, schedule: Schedule) -> None:
     """No spacing leaves a gap that more steps do not close, but for the last step to no noise."""

@@ -40,6 +40,7 @@ NEARLY_ALL = 0.85  # share of structure kept at the least strength
 ONE_LEVEL = 1.0  # grey level of 255: what rounding alone can make of equal pictures
 DECIBELS = 35.0  # of agreement with diffusers in a precision below fp32
 WALKS = (("ddim", 1.0), ("euler", 1.0), ("dpmpp_2m", 1.5))  # samplers; guidance × the default
+FLOW_WALKS = (("euler", 1.0), ("euler", 1.5))
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def parity(
     family: Any = engine.family(profile, request.precision)
     picture = _cut(Image.fromarray(images.load(request.source or b"").rgb), profile.stride)
     request = request.with_(source=images.read_bytes(picture), full_steps=None)
-    for sampler, factor in WALKS:
+    for sampler, factor in FLOW_WALKS if profile.schedule.path == "flow" else WALKS:
         guidance = factor * profile.default_guidance
         name = f"diffusers {version()} {sampler}"
         asked = request.with_(
@@ -135,7 +136,9 @@ def parity(
         )
         try:
             ours = _pixels(render(asked))
-            theirs = reference(family.pipe, profile.checkpoint, asked, picture, guidance)
+            theirs = reference(
+                family.pipe, profile.checkpoint, profile.family, asked, picture, guidance
+            )
         except UserError as error:
             yield Finding(name, None, str(error))
         except PartwayError as error:

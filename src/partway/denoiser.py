@@ -166,11 +166,31 @@ def guide(solver: Solver, condition: Condition, negative: Condition, guidance: G
             x0 = estimates[0]
             if len(rows) == 2:
                 x0 = estimates[1] + guidance.scale * (estimates[0] - estimates[1])
+                if guidance.norm_patch:
+                    x0 = norm_kept(query.x, estimates[0], x0, guidance.norm_patch)
             query = solver.send(x0)
     except StopIteration as done:
         return done.value
     finally:
         solver.close()
+
+
+def norm_kept(x: Array, told: Array, guided: Array, patch: int) -> Array:
+    """The guided estimate, its velocity as long in every patch as that under the condition.
+
+    On the flow path velocity is (x - x0) / sigma, so that lengths can be compared in x - x0.
+    (Qwen-Image, huggingface/diffusers 0.42.1, pipeline_qwenimage.py.)
+    """
+    wanted, length = _lengths(x - told, patch), _lengths(x - guided, patch)
+    ratio = np.divide(wanted, length, out=np.ones_like(length), where=length > 0.0)
+    return x - ratio.repeat(patch, 0).repeat(patch, 1) * (x - guided)
+
+
+def _lengths(values: Array, patch: int) -> Array:
+    """(h / patch, w / patch) norms of the patches of (C, h, w)."""
+    channels, height, width = values.shape
+    patches = values.reshape(channels, height // patch, patch, width // patch, patch)
+    return np.sqrt(np.square(patches).sum(axis=(0, 2, 4)))
 
 
 def keep_source(solver: Solver, source: Array, strength_map: Array) -> Solver:

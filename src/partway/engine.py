@@ -28,7 +28,7 @@ from partway.edits.img2img import Encoded
 from partway.edits.region import Part, Region, hidden_on, part_on, region_of, seen_of
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
-from partway.families import Family, Profile, load_family, settled
+from partway.families import Family, Profile, guidance_of, load_family, scale_of, settled
 from partway.families.exemplar import Manner, encode_references
 from partway.geometry import Canvas
 from partway.guidance import Guidance
@@ -161,15 +161,11 @@ class Engine:
             return self._prepare_pyramid(
                 mode, index, request, picture, region, profile, plan, began
             )
-        scale = request.guidance_scale
-        scale = profile.default_guidance if scale is None else scale
-        guidance = Guidance(scale, request.guidance_interval)
         family = self.family(profile, request.precision)
         named = settled(request, profile)
         if profile is self._own:  # no name leads a record back to its defaults
-            request = named = named.with_(guidance_scale=scale)
-        condition = self._condition(family, request.prompt)
-        negative = self._condition(family, request.negative_prompt)
+            request = named = named.with_(guidance_scale=scale_of(request, profile))
+        condition, negative, guidance = self._words(family, request, profile)
         source, part = None, None
         if request.dialect is not None:
             place = as_diffusers.canvas(request, profile, picture)
@@ -269,6 +265,18 @@ class Engine:
                 resolved = (_identity(profile), family.precision)
                 self._families[key] = self._families.setdefault(resolved, family)
             return self._families[key]
+
+    def _words(
+        self, family: Family, request: EditRequest, profile: Profile
+    ) -> tuple[Condition, Condition, Guidance]:
+        """Both encoded prompts and the guidance between them; no negative one where none acts."""
+        told, guidance = guidance_of(request, profile)
+        condition = self._condition(family, request.prompt)
+        if told is not None:
+            condition = condition.told(told)
+        if guidance.scale == 1.0:
+            return condition, condition, guidance
+        return condition, self._condition(family, request.negative_prompt), guidance
 
     def _condition(self, family: Family, prompt: str) -> Condition:
         """The encoded prompt, remembered per checkpoint."""

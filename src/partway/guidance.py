@@ -20,10 +20,13 @@ class Guidance:
 
     scale     1 is off and costs one row of a network call; anything else costs two
     interval  noise fractions (low, high) between which it acts (Kynkäänniemi et al. 2024)
+    norm_patch  side in positions of the patches in which the condition's velocity keeps its norm;
+              0 leaves it as it comes
     """
 
     scale: float = 1.0
     interval: tuple[float, float] = (0.0, 1.0)
+    norm_patch: int = 0
 
     def __post_init__(self) -> None:
         low, high = self.interval

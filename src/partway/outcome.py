@@ -35,11 +35,18 @@ def enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
 
 
 def unread(family: Family, request: EditRequest) -> tuple[str, ...]:
-    """Notes of families that read a prompt up to some length only."""
-    notes: Callable[[str], tuple[str, ...]] | None = getattr(family, "notes", None)
-    if notes is None:
-        return ()
+    """Notes on words that are not read: beyond a family's length, or negative where none act."""
+    notes: Callable[[str], tuple[str, ...]] = getattr(family, "notes", _nothing)
+    if request.negative_prompt and family.profile.built_in_guidance:
+        name = family.profile.name
+        return (*notes(request.prompt), f"{name} has guidance built in: it has no negative prompt")
     return (*notes(request.prompt), *notes(request.negative_prompt))
+
+
+def _nothing(prompt: str) -> tuple[str, ...]:
+    """Of a family that reads whole prompts."""
+    del prompt
+    return ()
 
 
 def unpasted(request: EditRequest) -> tuple[str, ...]:

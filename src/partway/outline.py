@@ -32,10 +32,13 @@ def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve
     return gain, curve
 
 
-def plan_request(request: EditRequest, profile: Profile) -> Plan:
-    """The plan of a request on a model; the model's own step count where none was asked."""
+def plan_request(request: EditRequest, profile: Profile, picture: Picture | None = None) -> Plan:
+    """The plan of a request on a model; the model's own step count where none was asked.
+
+    picture  the decoded source where it is at hand: some of diffusers' levels depend on its size
+    """
     if request.dialect is not None:
-        return as_diffusers.plan(settled(request, profile), profile)
+        return as_diffusers.plan(settled(request, profile), profile, picture)
     full_steps = request.full_steps
     if request.steps is None and full_steps is None:
         full_steps = profile.default_steps
@@ -90,5 +93,5 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
     profile = with_loras(profile, request.loras)
     if profile.conditioning == "references":
         pyramid.check(request)
-    plan = plan_request(request, profile)
+    plan = plan_request(request, profile, picture)
     return Outline(profile, plan, evaluations_of(request, profile, plan))

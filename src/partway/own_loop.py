@@ -23,7 +23,8 @@ from partway.errors import InvalidRequest
 from partway.plan import Plan, plan_edit
 from partway.samplers.euler import step as euler_step
 from partway.schedule import Level, Schedule, discrete_vp
-from partway.strength import DEFAULT_DIAL, noise_fraction_of, nsr_of, start_noise_fraction
+from partway.shift import shift_of
+from partway.strength import DEFAULT_DIAL
 
 
 class Step(NamedTuple):
@@ -101,7 +102,7 @@ def levels(
     strength    0 … 1 on `dial`
     steps       exactly so many; or full_steps, the density of a whole run (20)
     gain        of dial `standard`: √(latent positions / 4096), so 1 at 512 pixels and 2 at 1024
-    spacing     a name in partway.spacings; of a flow even in time before its shift
+    spacing     a name in partway.spacings; those even in time are so before a flow's shift
     mu          of a flow whose shift depends on the picture's size: what the pipeline gives to
                 `set_timesteps(mu=...)`
 
@@ -142,25 +143,22 @@ def _flow(
     spacing: str,
     mu: float | None,
 ) -> Way:
-    """A rectified flow. Its shift multiplies the noise-to-signal ratio of an even grid in time."""
-    schedule, shift = Schedule(path="flow"), _shift(config, mu)
-    asked = start_noise_fraction(strength, dial, gain)
-    even = plan_edit(
-        noise_fraction_of(nsr_of(asked) / shift),
+    """A rectified flow: its shift moves the steps, not the start."""
+    schedule = Schedule(path="flow", shift=_shift(config, mu))
+    plan = plan_edit(
+        strength,
         schedule,
-        dial="noise",
+        dial=dial,
+        gain=gain,
         steps=steps,
         full_steps=full_steps,
         spacing=spacing,
     )
-    fractions = [noise_fraction_of(level.nsr * shift) for level in even.levels]
-    fractions[:1] = [asked] if fractions else []
-    walked = tuple(schedule.level(fraction) for fraction in fractions)
     count = int(config.get("num_train_timesteps", 1000))
     return Way(
-        Plan(strength, dial, asked, walked, 1.0, even.full_steps),
-        tuple(count * level.sigma for level in walked[:-1]),
-        tuple(level.sigma for level in walked),
+        plan,
+        tuple(count * level.sigma for level in plan.levels[:-1]),
+        tuple(level.sigma for level in plan.levels),
         "velocity",
         schedule.level(0.0),
     )
@@ -185,18 +183,15 @@ def _is_flow(config: Mapping[str, Any]) -> bool:
 
 def _shift(config: Mapping[str, Any], mu: float | None) -> float:
     """The factor on the noise-to-signal ratio of an even grid; > 0."""
-    if not config.get("use_dynamic_shifting", False):
-        name = "shift" if "shift" in config else "flow_shift"
-        return float(config.get(name) or 1.0)
+    shift = shift_of(config)
+    if shift.fixed is not None:
+        return shift.fixed
     if mu is None:
         raise InvalidRequest(
             "this scheduler's shift depends on the picture's size: give mu, as for "
             "set_timesteps(mu=...)"
         )
-    factor = mu if config.get("time_shift_type") == "linear" else math.exp(mu)
-    if not 0.0 < factor < math.inf:
-        raise InvalidRequest(f"mu is {mu}, which gives the shift {factor}: want a positive one")
-    return factor
+    return shift.of(mu)
 
 
 def _schedule(scheduler: Any, config: Mapping[str, Any]) -> Schedule:

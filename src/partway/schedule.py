@@ -74,19 +74,23 @@ class Schedule:
     lowest  noise fraction of its least noisy level (0 where it was trained down to no noise)
     top     noise fraction of its noisiest level (1 where it was trained on pure noise)
     table   for discrete models: ascending log noise-to-signal ratios, one per training timestep;
-            empty where time *is* the noise fraction
+            empty where time *is* the noise fraction, but for the shift
+    shift   of a flow: factor on the noise-to-signal ratio of a grid even in time (partway.shift)
     """
 
     path: PathName = "flow"
     lowest: float = 0.0
     top: float = 1.0
     table: tuple[float, ...] = field(default=(), repr=False)
+    shift: float = 1.0
 
     def __post_init__(self) -> None:
         if self.path not in {"vp", "flow"}:
             raise UnknownName("path", self.path, ("vp", "flow"))
         if not 0.0 <= self.lowest < self.top <= 1.0:
             raise InvalidRequest(f"schedule runs from {self.lowest} to {self.top}, want 0 ≤ … ≤ 1")
+        if not 0.0 < self.shift < math.inf or (self.table and self.shift != 1.0):
+            raise InvalidRequest(f"shift is {self.shift}, want a positive number, and no table")
 
     def level(self, noise_fraction: float) -> Level:
         """The level of this path at `noise_fraction`, inside or outside the trained range."""
@@ -99,7 +103,7 @@ class Schedule:
     def time_of(self, noise_fraction: float) -> float:
         """Time in [0, 1] of a noise fraction: 0 clean, 1 the model's top (beyond it clamped)."""
         if not self.table:
-            return min(noise_fraction / self.top, 1.0)
+            return _bent(min(noise_fraction / self.top, 1.0), 1.0 / self.shift)
         if noise_fraction <= 0.0:
             return 0.0
         count, log_nsr = (
@@ -117,7 +121,7 @@ class Schedule:
     def noise_fraction_at(self, time: float) -> float:
         """Noise fraction at a time in [0, 1]; the inverse of time_of below the top."""
         if not self.table:
-            return time * self.top
+            return _bent(time, self.shift) * self.top
         count = len(self.table)
         position = time * count - 1.0  # training timestep as a real number
         if position <= 0.0:
@@ -125,6 +129,11 @@ class Schedule:
         index = min(int(position), count - 2)
         step = self.table[index + 1] - self.table[index]
         return noise_fraction_of(math.exp(self.table[index] + (position - index) * step))
+
+
+def _bent(share: float, shift: float) -> float:
+    """A share in [0, 1] with its ratio share / (1 - share) multiplied; the ends stay."""
+    return share if shift == 1.0 else shift * share / (1.0 + (shift - 1.0) * share)
 
 
 def discrete_vp(log_nsr: tuple[float, ...]) -> Schedule:

@@ -42,6 +42,22 @@ def tokenizer() -> Any:
     )
 
 
+def letters() -> Any:
+    """T5's tokenizer with letters for words."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    pieces += [(chr(code), -3.0) for code in range(33, 127)]
+    return import_module("transformers").T5Tokenizer(vocab=pieces, extra_ids=0)
+
+
+def t5(width: int) -> Any:
+    """T5's encoder."""
+    transformers = import_module("transformers")
+    config = transformers.T5Config(
+        vocab_size=98, d_model=width, d_kv=8, d_ff=32, num_layers=2, num_heads=2
+    )
+    return transformers.T5EncoderModel(config).eval()
+
+
 def text_encoder(width: int, *, projected: bool = False) -> Any:
     """CLIP's text encoder; `projected` is the second one of Stable Diffusion XL."""
     transformers = import_module("transformers")
@@ -76,6 +92,17 @@ def autoencoder(channels: int = 4, **settings: Any) -> Any:
             **settings,
         )
         .eval()
+    )
+
+
+def flow_autoencoder(scale: float, shift: float) -> Any:
+    """That of FLUX, Stable Diffusion 3 and Z-Image: 16 channels, with a shift."""
+    return autoencoder(
+        16,
+        scaling_factor=scale,
+        shift_factor=shift,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
     )
 
 
@@ -160,6 +187,130 @@ def sdxl_inpainting() -> Any:
     )
 
 
+def flux(*, guidance: bool, **levels: Any) -> Any:
+    """FLUX.1: dev has its guidance built in and a shift that grows with the size."""
+    diffusers = import_module("diffusers")
+    return diffusers.FluxPipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**levels),
+        vae=flow_autoencoder(0.3611, 0.1159),
+        text_encoder=text_encoder(32),
+        tokenizer=tokenizer(),
+        text_encoder_2=t5(24),
+        tokenizer_2=letters(),
+        transformer=diffusers.FluxTransformer2DModel(
+            in_channels=64,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=24,
+            pooled_projection_dim=32,
+            guidance_embeds=guidance,
+            axes_dims_rope=(4, 6, 6),
+        ).eval(),
+    )
+
+
+def sd3(*, with_t5: bool = True, **network: Any) -> Any:
+    """Stable Diffusion 3: three text encoders, or two."""
+    diffusers = import_module("diffusers")
+    return diffusers.StableDiffusion3Pipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=flow_autoencoder(1.5305, 0.0609),
+        text_encoder=text_encoder(32, projected=True),
+        tokenizer=tokenizer(),
+        text_encoder_2=text_encoder(32, projected=True),
+        tokenizer_2=tokenizer(),
+        text_encoder_3=t5(64) if with_t5 else None,
+        tokenizer_3=letters() if with_t5 else None,
+        transformer=diffusers.SD3Transformer2DModel(
+            sample_size=SIDE // 8,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            joint_attention_dim=64,
+            caption_projection_dim=32,
+            pooled_projection_dim=64,
+            pos_embed_max_size=12,
+            **network,
+        ).eval(),
+    )
+
+
+def chat_tokenizer() -> Any:
+    """Qwen's tokenizer with bytes for words, and a chat's form."""
+    alphabet: dict[int, str] = import_module(
+        "transformers.convert_slow_tokenizer"
+    ).bytes_to_unicode()
+    names = [*alphabet.values(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    made = import_module("transformers").Qwen2Tokenizer(
+        vocab={name: index for index, name in enumerate(names)}, merges=[]
+    )
+    made.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    made.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}"
+        "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    return made
+
+
+LANGUAGE = {
+    "vocab_size": 259, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "pad_token_id": 256,
+    "bos_token_id": 256, "eos_token_id": 258,
+}  # fmt: skip
+
+
+def z_image() -> Any:
+    """Z-Image: a language model for words, one stream."""
+    diffusers, transformers = import_module("diffusers"), import_module("transformers")
+    config = transformers.Qwen3Config(head_dim=8, **LANGUAGE)
+    transformer = diffusers.ZImageTransformer2DModel(
+        dim=32, n_layers=2, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=16,
+        axes_dims=[4, 6, 6], axes_lens=[1088, 64, 64],
+    )  # fmt: skip
+    for name, weight in transformer.named_parameters():
+        if "pad_token" in name:
+            weight.data.normal_()
+    return diffusers.ZImagePipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=flow_autoencoder(0.3611, 0.1159),
+        text_encoder=transformers.Qwen3Model(config).eval(),
+        tokenizer=chat_tokenizer(),
+        transformer=transformer.eval(),
+    )
+
+
+def qwen_image() -> Any:
+    """Qwen-Image: a vision-language model for words, a video's autoencoder."""
+    diffusers, transformers = import_module("diffusers"), import_module("transformers")
+    rope = {"mrope_section": [1, 1, 2], "rope_type": "default", "type": "default"}
+    vision = {
+        "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2,
+        "out_hidden_size": 16,
+    }  # fmt: skip
+    config = transformers.Qwen2_5_VLConfig(
+        text_config={**LANGUAGE, "rope_scaling": rope}, vision_config=vision
+    )
+    vae = diffusers.AutoencoderKLQwenImage(base_dim=8, dim_mult=[1, 1, 2, 2], num_res_blocks=1)
+    vae.register_to_config(sample_size=SIDE)  # published ones do not say
+    return diffusers.QwenImagePipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(
+            use_dynamic_shifting=True, max_image_seq_len=8192, max_shift=0.9, shift_terminal=0.02
+        ),
+        vae=vae.eval(),
+        text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
+        tokenizer=chat_tokenizer(),
+        transformer=diffusers.QwenImageTransformer2DModel(
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=16,
+            axes_dims_rope=(4, 6, 6),
+        ).eval(),
+    )
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     "sd1": stable_diffusion,
     "sd2-v": lambda: stable_diffusion(
@@ -174,6 +325,14 @@ KINDS: dict[str, Callable[[], Any]] = {
     "inpainting": inpainting,
     "sdxl": sdxl,
     "sdxl-inpainting": sdxl_inpainting,
+    "flux-dev": lambda: flux(
+        guidance=True, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15
+    ),
+    "flux-schnell": lambda: flux(guidance=False, shift=1.0),
+    "sd3": sd3,
+    "sd3-without-t5": lambda: sd3(with_t5=False, qk_norm="rms_norm"),
+    "z-image": z_image,
+    "qwen-image": qwen_image,
     "lcm": lambda: stable_diffusion("LCMScheduler", time_cond_proj_dim=16),
 }
 

@@ -27,6 +27,8 @@ CONFIG_FILES = ("config.json", "scheduler_config.json", "tokenizer_config.json")
 LIBRARIES = {"diffusers", "transformers"}
 # Parts of pipelines that no edit needs.
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+# Parts that a checkpoint may come without: Stable Diffusion 3's T5.
+OPTIONAL = ("text_encoder_3", "tokenizer_3")
 WEIGHTLESS = ("scheduler", "tokenizer", "feature_extractor", "image_processor", "processor")
 
 
@@ -48,7 +50,8 @@ def components(folder: Path) -> dict[str, str]:
         if not isinstance(value, list) or name in UNUSED:
             continue
         library, kind = [*cast("list[Any]", value), None, None][:2]
-        if library is None or kind is None:
+        left_out = name in OPTIONAL and not (folder / name).is_dir()
+        if library is None or kind is None or left_out:
             continue  # the pipeline runs without it
         if library not in LIBRARIES:
             raise ModelError(

@@ -6,7 +6,7 @@ denoising network. Its own loop, scheduler and strength are never called.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 DENOISERS = ("unet", "transformer")
 # Text encoders of billions of weights run in the denoiser's precision, small ones in fp32.
-LARGE_ENCODERS = ("T5EncoderModel", "Qwen2_5_VLForConditionalGeneration", "Qwen3ForCausalLM")
+LARGE_ENCODERS = (
+    "T5EncoderModel", "Qwen2_5_VLForConditionalGeneration", "Qwen3ForCausalLM", "Qwen3Model",
+)  # fmt: skip
 
 
 def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
@@ -63,7 +65,7 @@ def _from_folder(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
         local_files_only=True,
         trust_remote_code=False,
         dtype={name: dtype_of(each) for name, each in precisions.items()},
-        **_unused(diffusers, checkpoint.pipeline),
+        **_unused(diffusers, checkpoint.pipeline, layout.components(folder)),
     )
 
 
@@ -78,7 +80,7 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
         config=str(configs),
         local_files_only=True,
         dtype=dtype_of(checkpoint.facts["stored"]),
-        **_unused(diffusers, checkpoint.pipeline),
+        **_unused(diffusers, checkpoint.pipeline, layout.components(configs)),
     )
     for name, network in _networks(pipe).items():
         network.to(dtype=dtype_of(_precision(name, type(network).__name__, precision)))
@@ -134,10 +136,13 @@ def _networks(pipe: Any) -> dict[str, Any]:
     return {name: part for name, part in pipe.components.items() if hasattr(part, "parameters")}
 
 
-def _unused(diffusers: Any, pipeline: str) -> dict[str, Any]:
-    """Arguments that leave out what no edit needs, of those a pipeline has."""
+def _unused(diffusers: Any, pipeline: str, there: Container[str]) -> dict[str, Any]:
+    """Arguments that leave out what no edit needs or a folder lacks, of those a pipeline has."""
     accepted = signature(_class(diffusers, pipeline).__init__).parameters
-    left_out: dict[str, Any] = {name: None for name in layout.UNUSED if name in accepted}
+    absent = [name for name in layout.OPTIONAL if name not in there]
+    left_out: dict[str, Any] = {
+        name: None for name in (*layout.UNUSED, *absent) if name in accepted
+    }
     if "requires_safety_checker" in accepted:
         left_out["requires_safety_checker"] = False
     return left_out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from partway.errors import UnknownName
 from partway.schedule import Schedule
@@ -92,6 +92,9 @@ def get_kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def kind_of(schedule: Schedule) -> Kind:
-    """The kind of one of our models: a table like SD's, or a flow without shift."""
-    return Kind("sd1", table=schedule.table) if schedule.table else KINDS["flux-schnell"]
+def kind_of(schedule: Schedule, family: str = "") -> Kind:
+    """The kind of one of our models: a table like SD's, or a flow with its own shift."""
+    if schedule.table:
+        return Kind("sd1", table=schedule.table)
+    known = KINDS.get(family.replace("_", "-"), KINDS["flux-schnell"])
+    return replace(known, shift=schedule.shift)

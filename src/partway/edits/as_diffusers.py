@@ -23,17 +23,18 @@ from partway import images
 from partway.checkpoints.draws import Draws
 from partway.checkpoints.inpainting import Beside
 from partway.denoiser import Array, Rows, Solver, guide
+from partway.dialects.flow_walks import flow_walk
 from partway.dialects.walks import Walk, walk
 from partway.edits.region import HALF, selected
 from partway.errors import InvalidRequest
 from partway.geometry import Canvas, Extent
-from partway.guidance import Guidance
 from partway.plan import Plan
 from partway.samplers import get_sampler
 
 if TYPE_CHECKING:
     from partway.denoiser import Condition
     from partway.families import Family, Profile
+    from partway.guidance import Guidance
     from partway.images import Picture
     from partway.request import EditRequest
 
@@ -52,9 +53,10 @@ class Encoder(Protocol):
         ...
 
 
-def walk_of(request: EditRequest, profile: Profile) -> Walk:
+def walk_of(request: EditRequest, profile: Profile, size: Extent | None = None) -> Walk:
     """The levels of diffusers' pipeline for a request that names its sampler.
 
+    size  of the canvas, on which a flow's shift may depend; None is the model's native one
     InvalidRequest where that pipeline would fail, or is not followed.
     """
     checkpoint = profile.checkpoint
@@ -65,7 +67,14 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
             f"{profile.name} has guidance built in, which diffusers sets by --cfg-scale: not "
             "followed; leave --as out"
         )
-    for_masks = profile.inpaints or checkpoint.pipeline.endswith("InpaintPipeline")
+    if profile.schedule.path == "flow" and request.mask is not None:
+        raise InvalidRequest(
+            f"{profile.name} is a flow, whose inpainting pipelines are not followed; leave --as or "
+            "--mask out"
+        )
+    for_masks = profile.inpaints or (
+        profile.schedule.path == "vp" and checkpoint.pipeline.endswith("InpaintPipeline")
+    )
     if for_masks and request.mask is None:
         raise InvalidRequest(
             f"{profile.name} is for inpainting: diffusers runs it with a mask only; add --mask, "
@@ -73,13 +82,23 @@ def walk_of(request: EditRequest, profile: Profile) -> Walk:
         )
     steps = profile.default_steps if request.steps is None else request.steps
     config = checkpoint.configs["scheduler"]
-    table, strength = profile.schedule.table, request.effective_strength
-    return walk(config, table, str(request.sampler), strength, steps)
+    sampler, strength = str(request.sampler), request.effective_strength
+    if profile.schedule.path == "flow":
+        side = profile.native_size
+        width, height = (length // profile.stride for length in size or (side, side))
+        return flow_walk(config, profile.family, sampler, strength, steps, width * height)
+    return walk(config, profile.schedule.table, sampler, strength, steps)
 
 
-def plan(request: EditRequest, profile: Profile) -> Plan:
-    """The plan of its walk; from pure noise without a source, and masked at strength 1."""
-    levels = walk_of(request, profile).levels
+def plan(request: EditRequest, profile: Profile, picture: Picture | None) -> Plan:
+    """The plan of its walk; from pure noise without a source, and masked at strength 1.
+
+    picture  the source where it is at hand
+    """
+    size = None
+    if picture is not None or request.source is None:
+        size = canvas(request, profile, picture).padded
+    levels = walk_of(request, profile, size).levels
     steps = profile.default_steps if request.steps is None else request.steps
     start, kappa = (1.0, 0.0) if _is_pure(request) else (levels[0].noise_fraction, 1.0)
     return Plan(request.effective_strength, str(request.dialect), start, levels, kappa, steps)
@@ -113,7 +132,7 @@ def begin(
     guidance: Guidance,
 ) -> Rows:
     """The sampler's walk as a coroutine of network rows, its noise drawn in diffusers' order."""
-    found = walk_of(request, family.profile)
+    found = walk_of(request, family.profile, place.padded)
     start = found.levels[0]
     shape = family.latent_shape(*place.padded)
     draws = Draws(request.seed, shape)
@@ -140,8 +159,7 @@ def begin(
             condition, negative = Beside(condition, beside), Beside(negative, beside)
         elif latents is not None:
             walking = _renoised(walking, latents, noise, mask)
-    above_one = Guidance(max(guidance.scale, 1.0))  # at and below 1 it is off there
-    return guide(walking, condition, negative, above_one)
+    return guide(walking, condition, negative, guidance)
 
 
 def _on_canvas(chosen: Array, place: Canvas) -> Any:

@@ -28,17 +28,22 @@ from partway.calibration import Curve
 from partway.checkpoints import Checkpoint, from_folder, hub, locate, lora
 from partway.checkpoints.loaded import checkpoint_of
 from partway.denoiser import Array, Condition
-from partway.dialects.walks import own_sampler
+from partway.dialects import flow_walks, walks
 from partway.errors import InvalidRequest, ModelError, PartwayError, UnknownName
+from partway.guidance import Guidance
 from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.schedule import Level, Schedule
 
 FAMILIES = {
     "analytic": "partway.families.analytic",
     "exemplar": "partway.families.exemplar",
+    "flux": "partway.families.flux",
     "onnx": "partway.families.onnx",
+    "qwen_image": "partway.families.qwen_image",
+    "sd3": "partway.families.sd3",
     "sdxl": "partway.families.sdxl",
     "stable_diffusion": "partway.families.stable_diffusion",
+    "z_image": "partway.families.z_image",
 }
 # Class of a diffusers pipeline → the family that runs its components.
 PIPELINES = {
@@ -50,6 +55,18 @@ PIPELINES = {
     "StableDiffusionXLInpaintPipeline": "sdxl",
     "LatentConsistencyModelPipeline": "stable_diffusion",
     "LatentConsistencyModelImg2ImgPipeline": "stable_diffusion",
+    "FluxPipeline": "flux",
+    "FluxImg2ImgPipeline": "flux",
+    "FluxInpaintPipeline": "flux",
+    "StableDiffusion3Pipeline": "sd3",
+    "StableDiffusion3Img2ImgPipeline": "sd3",
+    "StableDiffusion3InpaintPipeline": "sd3",
+    "ZImagePipeline": "z_image",
+    "ZImageImg2ImgPipeline": "z_image",
+    "ZImageInpaintPipeline": "z_image",
+    "QwenImagePipeline": "qwen_image",
+    "QwenImageImg2ImgPipeline": "qwen_image",
+    "QwenImageInpaintPipeline": "qwen_image",
 }
 # Pipelines that read the picture as they read the prompt: they start from pure noise, always.
 WITHOUT_START = (
@@ -80,6 +97,9 @@ class Profile:
     curve         measured change for dial `perceptual`; None where nobody measured
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
+    built_in_guidance  the network is told its guidance_scale, at one evaluation a step; without
+                  it guidance takes two
+    norm_patch    guidance keeps norms in patches of so many latent positions, see Guidance
     conditioning  what it follows: "prompt", or "references", pictures instead of words
     inpaints      its network is shown a mask and what surrounds it (partway.checkpoints.inpainting)
     folder        where its files are, or the one file; None without weights
@@ -96,6 +116,8 @@ class Profile:
     default_steps: int = 20
     default_guidance: float = 1.0
     default_sampler: str = DEFAULT_SAMPLER
+    built_in_guidance: bool = False
+    norm_patch: int = 0
     gain: float = 1.0
     curve: Curve | None = None
     artwork_only: bool = False
@@ -248,7 +270,31 @@ def settled(request: EditRequest, profile: Profile) -> EditRequest:
         return request
     if request.dialect is None or profile.checkpoint is None:
         return request.with_(sampler=profile.default_sampler)
-    return request.with_(sampler=own_sampler(profile.checkpoint.configs["scheduler"]))
+    config = profile.checkpoint.configs["scheduler"]
+    if profile.schedule.path == "flow":
+        return request.with_(sampler=flow_walks.own_sampler(config))
+    return request.with_(sampler=walks.own_sampler(config))
+
+
+def scale_of(request: EditRequest, profile: Profile) -> float:
+    """The guidance scale asked for, or the model's own."""
+    asked = request.guidance_scale
+    return profile.default_guidance if asked is None else asked
+
+
+def guidance_of(request: EditRequest, profile: Profile) -> tuple[float | None, Guidance]:
+    """What the network is told, None where it has no guidance built in, and what acts outside it.
+
+    Followed exactly, the number is diffusers' own, which there is off at and below 1.
+    """
+    asked, scale = request.guidance_scale, scale_of(request, profile)
+    if profile.built_in_guidance:
+        return scale, Guidance(1.0)
+    if request.dialect is not None:
+        flow = flow_walks.FLOWS.get(profile.family, flow_walks.Flow())
+        theirs = flow.theirs(scale) if asked is None else asked
+        scale = flow.scale(theirs, request.negative_prompt)
+    return None, Guidance(scale, request.guidance_interval, profile.norm_patch)
 
 
 def load_family(profile: Profile, precision: str = "auto") -> Family:

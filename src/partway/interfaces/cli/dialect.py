@@ -57,7 +57,7 @@ class Said:
         if exact is not None:
             return exact
         sampler = self._sampler(request, profile)
-        setting = Setting(steps, kind_of(profile.schedule), sampler, spacing)
+        setting = Setting(steps, kind_of(profile.schedule, profile.family), sampler, spacing)
         start = start_of(rule, self._value, setting)
         line = f"{self._value:g} in {self._tool} with {steps} steps starts at "
         line += f"{100 * start.noise_fraction:.1f} % noise and runs {start.evaluations}"

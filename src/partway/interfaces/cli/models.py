@@ -39,7 +39,7 @@ def command(*, name: str | None, as_json: bool) -> None:
     _print_table(rows)
     click.echo(f"* runs where no -m is given. Settings: {settings_file()}")
     click.echo("-m also takes a folder, a .safetensors or OWNER/NAME on the hub: Stable Diffusion")
-    click.echo("1.x, 2.x and XL, and what was trained from them.")
+    click.echo("1.x, 2.x, XL and 3, FLUX.1, Z-Image, Qwen-Image, and what was trained from them.")
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
