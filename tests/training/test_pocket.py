@@ -327,6 +327,6 @@ def test_the_batch_lies_on_the_path_between_both_pictures() -> None:
     batches = script("batches")
     target, other, eps = (torch.full((3, 1, 2, 2), v) for v in (1.0, -1.0, 10.0))
     t, start = torch.tensor([0.5, 0.25, 1.0]), torch.tensor([0.5, 0.5, 1.0])
-    batch = batches.Batch(target, other, torch.zeros(3, 4), t, start)
+    batch = batches.Batch(target, other, torch.zeros(3, 4), torch.zeros(3, 1, 1), t, start)
     middle = batch.noised(eps)[:, 0, 0, 0]
     assert middle.tolist() == pytest.approx([-0.5 + 5, 0.5 - 0.25 + 2.5, 10])

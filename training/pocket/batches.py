@@ -37,6 +37,8 @@ from captions import caption, load_index
 from codec import Codec
 from data import COLOURS, held_out
 from disguise import FIELD, PARTS, disguised, draw_disguise
+from library import load_library
+from model import Shape
 from paths import DATA
 
 CROSSED = 0.65
@@ -47,17 +49,24 @@ BEGINNING = 0.5
 """Share of the crossed samples with t = s."""
 GRID = 9
 """Points a side of a bend (align.py)."""
+BARRED = (0.42, 0.3, 0.2, 0.08)
+"""How often the library offers all it has, not the target itself, nothing of its subject, nothing
+at all: in use, a prompt may name a picture that it holds or one that it lacks.
+"""
 SIDED = re.compile(r"left|right|clock|letter|button")
 """Subjects that a mirror would turn into another subject."""
 
 
 @dataclass
 class Batch:
-    """`target`, `other` (B, C, h, w) latents; `ids` (B, L); `t`, `start` (B,); start 1 is plain."""
+    """`target`, `other` (B, C, h, w) latents; `ids` (B, L); `found` (B, TOKENS, context) what the
+    prompt found in the library; `t`, `start` (B,); start 1 is plain.
+    """
 
     target: torch.Tensor
     other: torch.Tensor
     ids: torch.Tensor
+    found: torch.Tensor
     t: torch.Tensor
     start: torch.Tensor
 
@@ -144,9 +153,9 @@ class Planner:
         record, other = self.records[index], self.crossing(index, drawn, rng)
         crossed = bool(rng.random() < self.crossed)
         t, start = self.levels(crossed, lowest_start(other.pop("score")), rng)
-        flip = -1.0 if rng.random() < 0.3 and not SIDED.search(record["subject"]) else 1.0
+        flip = -1.0 if rng.random() < 0.1 and not SIDED.search(record["subject"]) else 1.0
         zoom, dx, dy = 1.0, 0.0, 0.0
-        if rng.random() < 0.5:
+        if rng.random() < 0.35:
             zoom = float(np.exp(rng.uniform(-0.05, 0.2)))
             dx, dy = rng.uniform(-0.12, 0.12, 2)
         background, tint = None, np.ones(3)
@@ -163,7 +172,7 @@ class Planner:
             "target": index, "target_drawn": drawn, "theta": theta, "tint": tint,
             "other_theta": self.follow(theta, index, other["other"]),
             "bend_theta": self.within(theta, index), **other,
-            "text": text, "t": t, "start": start,
+            "text": text, "t": t, "start": start, "barred": int(rng.choice(4, p=BARRED)),
         }  # fmt: skip
 
     def within(self, theta: np.ndarray, target: int) -> np.ndarray:
@@ -204,6 +213,9 @@ class Painter:
         self.pictures = np.load(DATA / "pictures128.npy", mmap_mode=mode)
         self.sketches = np.load(DATA / "sketches128.npy", mmap_mode=mode)
         self.codec, self.device = codec.to(device), device
+        self.library = load_library(Shape.context).to(device)
+        names = [record["subject"] for record in load_index()]
+        self.subjects = np.unique(names, return_inverse=True)[1]
         if device != "cpu":
             self.pictures = torch.from_numpy(self.pictures).to(device)
             self.sketches = torch.from_numpy(self.sketches).to(device)
@@ -248,6 +260,15 @@ class Painter:
             places[put(bent)] += field.permute(0, 2, 3, 1)
         return self.compose(rgba, places, tint)
 
+    def look_up(self, plan: dict[str, np.ndarray]) -> torch.Tensor:
+        """(B, TOKENS, context)."""
+        entries, bar = self.library.entries.cpu().numpy(), plan["barred"][:, None]
+        same = entries[None] == plan["target"][:, None]
+        related = self.subjects[entries][None] == self.subjects[plan["target"]][:, None]
+        barred = np.where(bar == 1, same, (bar == 2) & related)
+        ids = torch.from_numpy(plan["ids"] * (bar < 3)).to(self.device)
+        return self.library(ids, torch.from_numpy(barred).to(self.device))
+
     @torch.no_grad()
     def paint(self, plan: dict[str, np.ndarray]) -> Batch:
         put = lambda v: torch.from_numpy(v).to(self.device)  # noqa: E731
@@ -259,7 +280,7 @@ class Painter:
             part = {key: value[crossed] for key, value in plan.items()}
             other[put(crossed)] = self.draw_other(part, tint[put(crossed)])
         t, start = (put(plan[key]).float() for key in ("t", "start"))
-        return Batch(target, other, put(plan["ids"]), t, start)
+        return Batch(target, other, put(plan["ids"]), self.look_up(plan), t, start)
 
 
 def plans(planner: Planner, size: int, seed: int, step: int, workers: int) -> Iterator[dict]:

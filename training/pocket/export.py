@@ -20,6 +20,7 @@ from torch import nn
 from captions import LENGTH, STYLE_PHRASES
 from codec import CHANNELS, load_codec
 from decoder import Decoder, Encoder
+from library import TOKENS, FoldedFinder, Library, Table, load_library
 from model import Denoiser, Shape, TextEncoder
 from paths import DATA, RUNS
 
@@ -28,18 +29,18 @@ NATIVE, PATCH = 256, 16
 
 
 class FoldedText(nn.Module):
-    """The text encoder with its two word tables added up."""
+    """The text encoder with its two word tables added up, and the library behind it."""
 
-    def __init__(self, text: TextEncoder):
+    def __init__(self, text: TextEncoder, library: Library):
         super().__init__()
-        self.text = text
+        self.text, self.library = text, library
+        library.finder = FoldedFinder(library.finder)
         with torch.no_grad():
-            table = text.own.weight + text.project(text.vectors)
-        self.table = nn.Parameter(table)
-        text.words = lambda ids, _forget: self.table[ids]
+            self.table = Table(text.own.weight + text.project(text.vectors))
+        text.words = lambda ids, _forget: self.table(ids)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        return self.text(ids)
+        return torch.cat([self.text(ids), self.library(ids)], dim=1)
 
 
 def load_networks(checkpoint: Path, decoder_run: str) -> tuple[dict[str, nn.Module], dict]:
@@ -68,7 +69,7 @@ def examples(batch: int, side: int, seed: int) -> dict[str, tuple[torch.Tensor, 
     ids = torch.randint(0, 4000, (batch, LENGTH), generator=g) * (torch.arange(LENGTH) < 6)
     sample = torch.randn(batch, CHANNELS, side, side, generator=g)
     timestep = 1000 * torch.rand(batch, generator=g)
-    context = torch.randn(batch, LENGTH, 256, generator=g)
+    context = torch.randn(batch, LENGTH + TOKENS, 256, generator=g)
     image = torch.rand(batch, 3, PATCH * side, PATCH * side, generator=g) * 2 - 1
     return {
         "text_encoder": (ids,),
@@ -113,6 +114,9 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     graph, casts, kept = model.graph, [], []
     for weight in graph.initializer:
         values = numpy_helper.to_array(weight)
+        if values.dtype == np.int32 and values.size > 512:  # only gathered from, and cast after
+            kept.append(numpy_helper.from_array(values.astype(np.uint16), weight.name))
+            continue
         if values.dtype != np.float32 or values.size <= 512:
             kept.append(weight)
             continue
@@ -159,7 +163,7 @@ def main() -> None:
     arguments.to.mkdir(parents=True, exist_ok=True)
     checkpoint = RUNS / arguments.run / f"{arguments.checkpoint}.pt"
     networks, state = load_networks(checkpoint, arguments.decoder)
-    networks["text_encoder"] = FoldedText(networks["text_encoder"])
+    networks["text_encoder"] = FoldedText(networks["text_encoder"], load_library(Shape.context))
     report = {}
     for name, network in networks.items():
         path = arguments.to / f"{name}.onnx"

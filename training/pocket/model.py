@@ -8,6 +8,10 @@ wrapped per channel in the best linear estimate: with deviation s of a channel,
 
 so F always predicts something of unit variance, and x0_hat(t -> 0) = x exactly (Karras et al. 2022,
 section 5, with the flow path and one deviation a channel).
+
+The context ends in tokens of the library (library.py): pictures that the prompt found. They enter
+the network beside the sample, and a gate per position says how much of each goes straight into
+x0_hat, as pointer networks copy words.
 """
 
 import math
@@ -32,6 +36,8 @@ class Shape:
     text_layers: int = 2
     vocabulary: int = 0
     word_vector: int = 100
+    words: int = 24
+    found: int = 2
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -174,7 +180,9 @@ class Denoiser(nn.Module):
         )
         self.pool = nn.Linear(shape.context, 8)
         self.prompt = nn.Linear(8 * shape.context, condition)
-        self.inlet = nn.Conv2d(shape.latent_channels, fine, 3, padding=1)
+        self.found, self.words = shape.found, shape.words
+        seen = shape.latent_channels * (1 + shape.found) + 2 * shape.found
+        self.inlet = nn.Conv2d(seen, fine, 3, padding=1)
         self.down = nn.ModuleList(ResBlock(fine, fine, condition) for _ in range(shape.blocks))
         self.squeeze = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
         self.deep = nn.ModuleList(
@@ -187,8 +195,10 @@ class Denoiser(nn.Module):
         self.up = nn.ModuleList(ResBlock(2 * fine, fine, condition) for _ in range(shape.blocks))
         self.finish = nn.ModuleList(ResBlock(fine, fine, condition) for _ in range(shape.finish))
         self.last = nn.GroupNorm(16, fine)
-        self.outlet = nn.Conv2d(fine, shape.latent_channels, 3, padding=1)
+        self.outlet = nn.Conv2d(fine, shape.latent_channels + 1 + shape.found, 3, padding=1)
         nn.init.zeros_(self.outlet.weight)
+        with torch.no_grad():
+            self.outlet.bias[-shape.found :] = -2.0  # what was found must prove itself first
 
     def condition(self, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """Time features plus the prompt, pooled by eight learned attention maps over its words: (B,
@@ -200,10 +210,24 @@ class Denoiser(nn.Module):
         pooled = (attention.transpose(1, 2) @ context).flatten(1)
         return F.silu(time + self.prompt(pooled))
 
-    def network(self, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """F of the module's docstring."""
+    def split(
+        self, context: torch.Tensor, side: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Words (B, L, C), pictures found (B, found, C, h, w), how sure (B, 2 found, h, w)."""
+        words, tokens = context[:, : self.words], context[:, self.words :]
+        channels = self.deviation.shape[0]
+        maps = tokens.transpose(1, 2).unflatten(2, (self.found, 8, 8)).transpose(1, 2).flatten(0, 1)
+        latents = F.pixel_shuffle(maps[:, : 4 * channels], 2)
+        latents = F.interpolate(latents, side, mode="bilinear").unflatten(0, (-1, self.found))
+        sure = F.interpolate(maps[:, 4 * channels : 4 * channels + 2], side, mode="nearest")
+        return words, latents, sure.unflatten(0, (-1, self.found)).flatten(1, 2)
+
+    def network(
+        self, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, seen: torch.Tensor
+    ) -> torch.Tensor:
+        """F of the module's docstring, and the logits of the gate. `seen` stands beside `x`."""
         condition = self.condition(t, context)
-        x, kept = self.inlet(x), []
+        x, kept = self.inlet(torch.cat([x, seen], dim=1)), []
         for block in self.down:
             x = block(x, condition)
             kept.append(x)
@@ -233,7 +257,15 @@ class Denoiser(nn.Module):
     ) -> torch.Tensor:
         t = timestep / 1000
         c_in, c_skip, c_out = self.coefficients(t)
-        return c_skip * sample + c_out * self.network(c_in * sample, t, context).to(sample.dtype)
+        words, found, sure = self.split(context, sample.shape[-2:])
+        seen = torch.cat([(found / self.deviation.view(1, 1, -1, 1, 1)).flatten(1, 2), sure], dim=1)
+        out = self.network(c_in * sample, t, words, seen).to(sample.dtype)
+        drawn, gate = out.split([self.deviation.shape[0], 1 + self.found], dim=1)
+        # The sample itself is the better witness the less noise it has: its logit starts there.
+        known = torch.log1p(((1 - t) / t.clamp_min(1e-3)) ** 2).view(-1, 1, 1, 1)
+        gate = torch.cat([gate[:, :1] + known, gate[:, 1:]], dim=1).softmax(dim=1).unsqueeze(2)
+        own = c_skip * sample + c_out * drawn
+        return (gate * torch.cat([own.unsqueeze(1), found], dim=1)).sum(dim=1)
 
 
 def count(module: nn.Module) -> float:

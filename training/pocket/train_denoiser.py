@@ -122,7 +122,8 @@ class Trainer:
         eps = torch.randn(batch.target.shape, device=self.device)
         x = batch.noised(eps).contiguous(memory_format=torch.channels_last)
         with self.precision():
-            estimate = self.network(x, 1000 * batch.t, self.text(batch.ids, forget))
+            context = torch.cat([self.text(batch.ids, forget), batch.found], dim=1)
+            estimate = self.network(x, 1000 * batch.t, context)
         t = batch.t.clamp_min(0.02).view(-1, 1, 1, 1)
         return (((estimate.float() - batch.target) / t) ** 2).mean(dim=(1, 2, 3))
 
