@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual bench-maps calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual bench-maps bench-outpaint calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench-residual: .venv/.done  ## what the autoencoder loses and what comes back: 
 
 bench-maps: .venv/.done  ## how strength maps are followed: docs/results/
 	$(DEV)/python benchmarks/bench_maps.py
+
+bench-outpaint: .venv/.done  ## seams of outpainting, and the picture of docs/outpainting.md
+	$(DEV)/python benchmarks/bench_outpaint.py
 
 calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config.json, docs/results/
 	$(DEV)/python benchmarks/bench_calibration.py --write

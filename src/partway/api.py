@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from partway.engine import Engine
 from partway.errors import InvalidRequest, PartwayError, UnknownName
 from partway.fields import number
 from partway.images import ImageLike, load, read_bytes
+from partway.margins import Margins, margins_of
 from partway.metadata import read_metadata
 from partway.metadata.replay import is_same, record_of, replay_of
 from partway.outline import calibration_of
@@ -26,6 +28,8 @@ from partway.strength import named_strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from partway.geometry import Extent
 
 OTHER_PIXELS = "its pixels are not those the record was written for"
 DEFAULT_SWEEP = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
@@ -75,10 +79,12 @@ def edit(
               in at most six runs, within two points where the picture allows it, and stands in
               the result's request
     options   any other field of EditRequest: seed, model, steps, guidance_scale …; mask and
-              strength_map are pictures as `image` is
+              strength_map are pictures as `image` is; extend may also be a ratio or size, "16:9",
+              or sides, {"left": 64, "top": "25%"}
 
-    The result's .image is a PIL image of the source's size. Raises PartwayError and nothing else
-    on bad input. The same arguments give the same picture, bit for bit.
+    The result's .image is a PIL image of the source's size, or larger where it is extended. Raises
+    PartwayError and nothing else on bad input. The same arguments give the same picture, bit for
+    bit.
     """
     source = None if image is None else read_bytes(image)
     names = Names(
@@ -86,6 +92,8 @@ def edit(
         mask=_name(options.get("mask")),
         strength_map=_name(options.get("strength_map")),
     )
+    if source is not None and isinstance(options.get("extend"), (str, Mapping)):
+        options["extend"] = _margins(load(source).extent, options["extend"])
     plain = None if isinstance(strength, str) else strength
     request = EditRequest(prompt=prompt, source=source, strength=plain, **_known(options))
     if keep is None and not isinstance(strength, str):
@@ -103,6 +111,16 @@ def edit(
         return replace(found.result, names=names)
     word = named_strength(str(strength), request.dial, gain, curve)
     return replace(_engine().run(request.with_(strength=word)), names=names)
+
+
+def _margins(source: Extent, asked: str | Mapping[str, str | int]) -> Margins:
+    """Margins from a ratio or size, or from sides by name."""
+    if isinstance(asked, str):
+        return margins_of(source, {}, asked)
+    for name in asked:
+        if name not in Margins._fields:
+            raise UnknownName("side", name, Margins._fields)
+    return margins_of(source, asked)
 
 
 def _name(image: ImageLike | None) -> str | None:

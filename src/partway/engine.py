@@ -25,6 +25,7 @@ from partway.choosing import wrapped
 from partway.denoiser import Condition
 from partway.edits import as_diffusers, img2img, pyramid
 from partway.edits.img2img import Encoded
+from partway.edits.outpaint import extended
 from partway.edits.region import Part, Region, hidden_on, part_on, region_of, seen_of
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
@@ -145,15 +146,22 @@ class Engine:
             digest, lambda: images.load(data, name), lambda picture: picture.nbytes
         )
 
+    def _extended(self, request: EditRequest, picture: Picture) -> Picture:
+        """A source with what the request adds around it; a sweep's requests share it."""
+        key = (picture.digest, request.extend)
+        return self._cache.get(key, lambda: extended(request, picture), lambda each: each.nbytes)
+
     def _prepare(self, mode: Mode, index: int, request: EditRequest) -> Task | EditResult:
         """Decode, choose, plan, load, encode: a request as a task.
 
-        At strength 0 the source itself is the result, in its own mode; no model is chosen.
+        At strength 0 the source itself is the result, in its own mode, or what continues it where
+        it is extended; no model is chosen.
         """
         began = time.perf_counter()
         picture = None if request.source is None else self.decoded(request.source)
-        region = None if picture is None else region_of(request, picture)
         whole = outline(request, picture, self._own)
+        picture = None if picture is None else self._extended(request, picture)
+        region = None if picture is None else region_of(request, picture)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
         if profile is None:
             return untouched(request, picture, plan, mode, began)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from partway import images
-from partway.fidelity import kept
+from partway.fidelity import Kept, kept
 from partway.result import EditResult
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def finished(
         request=request,
         plan=plan,
         evaluations=job.evaluations,
-        kept=None if picture is None else kept(picture.rgb, images.rgb_of(drawn)),
+        kept=_kept(request, picture, drawn),
         seconds=time.perf_counter() - began,
         model=family.profile.name,
         precision=family.precision,
@@ -82,6 +82,13 @@ def finished(
         warnings=(*_warnings(request, picture), *_shallower(picture)),
         carried=images.NOTHING if picture is None else picture.carried,
     )
+
+
+def _kept(request: EditRequest, picture: Picture | None, drawn: Image) -> Kept | None:
+    """How much of a source is left; nothing is said of one that was extended, since it all is."""
+    if picture is None or request.extend is not None:
+        return None
+    return kept(picture.rgb, images.rgb_of(drawn))
 
 
 def _shallower(picture: Picture | None) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ def untouched(
         request=request,
         plan=plan,
         evaluations=0,
-        kept=kept(picture.rgb, picture.rgb),
+        kept=_kept(request, picture, picture.image),
         seconds=time.perf_counter() - began,
         model=None,
         precision="none",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from partway.calibration import Curve, paired
 from partway.choosing import choose_model
 from partway.edits import as_diffusers, pyramid
+from partway.edits.outpaint import check_extent
 from partway.errors import Uncalibrated
 from partway.families import settled, with_loras
 from partway.plan import Plan, plan_edit
@@ -85,6 +86,8 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
     """
     get_sampler(request.sampler)
     get_spacing(request.spacing)
+    if picture is not None:
+        check_extent(request, picture.extent)
     if picture is not None and request.effective_strength == 0.0 and request.dialect is None:
         steps = request.full_steps if request.steps is None else None
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)

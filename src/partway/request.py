@@ -14,11 +14,13 @@ from partway.errors import InvalidRequest, UnknownName
 from partway.fields import data, number, pair, several, text, truth, whole
 from partway.geometry import Extent
 from partway.guidance import Guidance
+from partway.margins import Margins, margins_in_pixels
 from partway.noise import check_seed
 from partway.plan import check_steps
 from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
+DEFAULT_EXTENDING = 0.85  # strength where a picture is extended: what is around it is only hinted
 DEFAULT_SAMPLER = "dpmpp_2m"
 DEFAULT_SPACING = "uniform"
 MAX_PROMPT = 20_000  # characters
@@ -43,7 +45,7 @@ class EditRequest:
 
     prompt             what the result should show; may be empty
     source             the bytes of an image file, or None for text-to-image
-    strength           0 … 1; None means 0.5 with a source
+    strength           0 … 1; None means 0.5 with a source, 0.85 where it is extended
     dial               "standard", "sd1", "noise" or "perceptual": how strength is read
     gain, curve        own calibration for the dials that read one (partway.calibration), the curve
                        as share and noise fraction of each knot in turn; None means the model's
@@ -76,6 +78,9 @@ class EditRequest:
                        or "noise"
     only_masked        work on the masked part alone, at the model's full resolution
     padding            pixels of surroundings seen around it
+    extend             pixels painted onto the source's left, top, right and bottom: the result is
+                       larger, and the source in it stays. Of a mask's fields mask_feather (all of
+                       it outside the source), fill, only_masked and padding hold for it
     """
 
     prompt: str = ""
@@ -109,6 +114,7 @@ class EditRequest:
     fill: str = "source"
     only_masked: bool = False
     padding: int = 32
+    extend: Margins | None = None
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -169,6 +175,7 @@ class EditRequest:
             "mask feather": (self.mask_feather, None),
             "fill": (self.fill, "source"),
             "only masked": (self.only_masked, False),
+            "extend": (self.extend, None),
         }
         for name, (value, default) in own.items():
             if value != default:
@@ -182,28 +189,31 @@ class EditRequest:
             "a strength map": self.strength_map is not None,
             "a mask": self.mask is not None,
             "the alpha mask": self.alpha_mask,
+            "margins to extend": self.extend is not None,
         }
         given = [kind for kind, there in kinds.items() if there]
         if len(given) > 1:
             raise InvalidRequest(f"give {' or '.join(given)}, not both")
         if given and self.source is None:
             raise InvalidRequest(f"{given[0]} needs a source to lie on: give a picture to edit")
-        if self.strength_map is not None or not given:
-            changed = {
-                "mask invert": self.mask_invert,
-                "mask grow": self.mask_grow != 0,
+        changed = {"mask invert": self.mask_invert, "mask grow": self.mask_grow != 0}
+        if self.extend is None:
+            changed |= {
                 "mask feather": self.mask_feather is not None,
                 "fill": self.fill != "source",
                 "only masked": self.only_masked,
             }
-            for name, there in changed.items():
-                if there:
-                    raise InvalidRequest(f"{name} is for masks: give --mask FILE with it")
+        masked = self.mask is not None or self.alpha_mask
+        for name, there in changed.items():
+            if there and not masked:
+                raise InvalidRequest(f"{name} is for masks: give --mask FILE with it")
         ranges = {
             "mask grow": (self.mask_grow, -MAX_REACH, MAX_REACH),
             "mask feather": (self.mask_feather or 0.0, 0, MAX_REACH),
             "padding": (self.padding, 0, MAX_SIDE),
         }
+        if self.extend is not None:
+            ranges |= {name: (each, 0, MAX_SIDE) for name, each in self.extend._asdict().items()}
         for name, (value, least, most) in ranges.items():
             if not least <= value <= most:
                 raise InvalidRequest(f"{name} is {value:g}, allowed is {least} … {most} pixels")
@@ -242,6 +252,8 @@ class EditRequest:
         object.__setattr__(self, "guidance_interval", low_high)
         if self.size is not None:
             object.__setattr__(self, "size", pair("size", self.size, whole))
+        if self.extend is not None:
+            object.__setattr__(self, "extend", margins_in_pixels(self.extend))
 
     def _check_names(self) -> None:
         """UnknownName for a name that no table below this module holds."""
@@ -264,7 +276,9 @@ class EditRequest:
         """The strength that acts: 1 without a source, the default where none was given."""
         if self.source is None:
             return 1.0
-        return DEFAULT_STRENGTH if self.strength is None else self.strength
+        if self.strength is not None:
+            return self.strength
+        return DEFAULT_STRENGTH if self.extend is None else DEFAULT_EXTENDING
 
     def with_(self, **changes: Any) -> EditRequest:
         """A copy with some fields changed, validated again."""

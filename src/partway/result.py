@@ -53,11 +53,12 @@ NO_NAMES = Names()
 class EditResult:
     """A finished picture and how it came about.
 
-    image        at the source's size; the source itself (own mode, own pixels) at strength 0
+    image        at the source's size, or larger where it was extended; the source itself (own mode,
+                 own pixels) at strength 0
     plan         start level and steps
     evaluations  network calls this picture took, a guided pair counting once
     kept         how much of the source the model kept, scored before the autoencoder's residual
-                 is added back; None for text-to-image
+                 is added back; None for text-to-image, and where the source was extended
     seconds      from taking up the job to the finished picture
     model        name of the checkpoint; None if none was loaded
     precision    of the denoising network, "none" if none ran
@@ -102,7 +103,7 @@ class EditResult:
         keep_gps     the file tells the place the source was taken at, if the source does
         """
         source, carried = self.request.source, self.carried
-        untouched = not self.plan.levels and quality is None
+        untouched = not self.plan.levels and quality is None and self.request.extend is None
         if source is not None and (keep_gps or untouched):
             picture = images.load(source, keep_gps=keep_gps)
             carried = picture.carried

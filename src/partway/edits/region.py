@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partway import images
-from partway.edits.surroundings import continued
+from partway.edits.surroundings import continued, distance_beyond
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.images import Picture
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from partway.denoiser import Array
     from partway.geometry import Canvas
+    from partway.margins import Margins
     from partway.plan import Plan
     from partway.request import EditRequest
 
@@ -40,6 +41,7 @@ T = TypeVar("T", bound=np.generic)
 HALF = 0.5  # of white, from which a mask is repainted
 FAINT = 0.02  # share of a map below which the result fades out: no edge where a map begins
 FEATHER = 1 / 64  # of the long side, where none is asked
+FADE = 1 / 16  # of the long side, over which what is added to a source takes its place
 SHADES = 257  # of a map, whose noise fractions are computed; the others lie between
 ALMOST = 1.0 - 1e-7  # pure noise, where a ratio must stay finite
 FRESH = 0x9E3779B9  # added to the seed for the noise that a hole is filled with
@@ -70,21 +72,45 @@ class Region:
 def region_of(request: EditRequest, picture: Picture) -> Region | None:
     """The region a request names; None where it edits the whole picture.
 
+    picture  the source, with what is added around it where the request extends it
+
     InvalidRequest where the map has another size than the source, or selects nothing.
     """
-    whole = (0, 0, picture.extent.width, picture.extent.height)
+    if request.extend is not None:
+        return _added(request, request.extend, picture.extent)
     chosen = selected(request, picture)
     if chosen is None:
         return None
     if request.strength_map is not None:
         shades = bool(((chosen > 0.0) & (chosen < 1.0)).any())
+        whole = (0, 0, picture.extent.width, picture.extent.height)
         return Region(chosen, np.minimum(chosen / FAINT, 1.0), whole, shades)
     opacity = _feathered(chosen, request, picture)
     if picture.alpha is not None and fills_holes(request):  # what hides there is never shown
         opacity = np.maximum(opacity, 1.0 - picture.alpha.astype(np.float32) / 255.0)
-    share = (opacity > 0.0).astype(np.float32)
-    box = _around(share, request.padding) if request.only_masked else whole
-    return Region(share, opacity, box, shades=False)
+    return _repainted(opacity > 0.0, opacity, request)
+
+
+def _added(request: EditRequest, margins: Margins, whole: Extent) -> Region:
+    """All that is outside the source; next to it, what continues it shows."""
+    width = whole.width - margins.left - margins.right
+    source = Extent(width, whole.height - margins.top - margins.bottom)
+    distance = distance_beyond(source, margins)
+    reach = max(whole) * FADE if request.mask_feather is None else request.mask_feather
+    if reach == 0.0:
+        opacity = (distance > 0.0).astype(np.float32)
+    else:
+        u = np.clip((distance - 1.0) / reach, 0.0, 1.0)
+        opacity = u**3 * (u * (6.0 * u - 15.0) + 10.0)  # begins and ends without an edge
+    return _repainted(distance > 0.0, opacity, request)
+
+
+def _repainted(where: NDArray[np.bool_], opacity: Array, request: EditRequest) -> Region:
+    """What is repainted with the whole strength."""
+    share = where.astype(np.float32)
+    height, width = share.shape
+    box = _around(share, request.padding) if request.only_masked else (0, 0, width, height)
+    return Region(share, opacity.astype(np.float32), box, shades=False)
 
 
 def fills_holes(request: EditRequest) -> bool:

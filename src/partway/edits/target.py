@@ -174,6 +174,8 @@ def find(
     check_keep(keep)
     if request.source is None:
         raise InvalidRequest("--keep needs a source: there is nothing else to keep")
+    if request.extend is not None:
+        raise InvalidRequest("--keep is for edits: a source that is extended is kept as it is")
     if keep == 1.0:
         result = run(request.with_(strength=0.0))
         return Found(0.0, result, 1.0, 1)

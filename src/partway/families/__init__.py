@@ -261,13 +261,21 @@ def fetched() -> list[Profile]:
     return found
 
 
+# The default where much is new beside what stays: its noise mends what does not fit together.
+MENDING = "dpmpp_2m_sde"
+
+
 def settled(request: EditRequest, profile: Profile) -> EditRequest:
     """The request with the model's own sampler where it names none.
 
-    Followed exactly, diffusers takes that of the checkpoint's scheduler.
+    Followed exactly, diffusers takes that of the checkpoint's scheduler. Where a source is extended
+    the default is one that draws noise on the way.
     """
     if request.sampler is not None:
         return request
+    worded = profile.conditioning != "references"
+    if request.extend is not None and worded and profile.default_sampler == DEFAULT_SAMPLER:
+        return request.with_(sampler=MENDING)
     if request.dialect is None or profile.checkpoint is None:
         return request.with_(sampler=profile.default_sampler)
     config = profile.checkpoint.configs["scheduler"]

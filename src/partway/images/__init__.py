@@ -12,6 +12,8 @@ from __future__ import annotations
 from partway.images.canvas import (
     compose,
     from_canvas,
+    inside,
+    on_white,
     opaque,
     over_source,
     to_canvas,
@@ -43,7 +45,9 @@ __all__ = [
     "encode",
     "format_for",
     "from_canvas",
+    "inside",
     "load",
+    "on_white",
     "opaque",
     "over_source",
     "read_bytes",

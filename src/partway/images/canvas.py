@@ -116,6 +116,38 @@ def opaque(picture: Picture) -> Picture:
     return replace(picture, image=colors, rgb=rgb, alpha=None)
 
 
+def on_white(picture: Picture) -> Pixels:
+    """(H, W, 3) of a source as `own_colors`, where it is transparent mixed with white."""
+    own = own_colors(picture)
+    if picture.alpha is None:
+        return own
+    mix = picture.alpha[..., None].astype(np.float32) / 255.0
+    return np.rint(mix * own + (1.0 - mix) * 255.0).astype(np.uint8)
+
+
+def inside(picture: Picture, box: tuple[int, int, int, int], colors: Pixels) -> Picture:
+    """A source inside a larger one: every pixel of it, and others around.
+
+    box     left, top, right, bottom of the source
+    colors  (H, W, 3) of the whole in the profile of the source's results; opaque around it
+    """
+    left, top, right, bottom = box
+    here = (slice(top, bottom), slice(left, right))
+    own, alpha = colors.copy(), None
+    own[here] = own_colors(picture)
+    if picture.alpha is not None:
+        alpha = np.full(colors.shape[:2], 255, np.uint8)
+        alpha[here] = picture.alpha
+        own = np.dstack([own, alpha])
+    image = Image.fromarray(own)
+    if picture.profile is not None:
+        image.info["icc_profile"] = picture.profile
+    rgb = np.array(color_profiles.to_srgb(Image.fromarray(colors), picture.profile))
+    rgb[here] = picture.rgb
+    digest = f"{picture.digest} at {box} of {image.size}"
+    return replace(picture, image=image, rgb=rgb, alpha=alpha, digest=digest)
+
+
 def _own_colors(picture: Picture) -> Pixels | None:
     """The source's (H, W, 3) pixels in its profile; None where a result needs no conversion."""
     icc = picture.profile

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from partway.margins import Margins
 from partway.metadata.recipe import Recipe, make
 from partway.metadata.untrusted import MAX_VALUE
 from partway.strength import strength_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from partway.metadata.document import Document
 
@@ -125,6 +126,16 @@ def _pairs(document: Document) -> Iterator[tuple[str, object]]:
     if made.kept:
         for name, share in made.kept.items():
             yield f"Partway kept {_value(name)}", round(share, 4)
+    yield from _where(document)
+    styles = [file.called for file in document.files.get("references", ())]
+    if styles:
+        yield "Partway style", " + ".join(styles)
+    yield "Version", document.program
+
+
+def _where(document: Document) -> Iterator[tuple[str, object]]:
+    """What a mask's edit acted on, and what was added around the source."""
+    request = document.request
     if "mask" in document.files or request.get("alpha_mask"):
         if request.get("mask_feather") is not None:
             yield "Mask blur", request["mask_feather"]
@@ -134,10 +145,11 @@ def _pairs(document: Document) -> Iterator[tuple[str, object]]:
             yield "Inpaint area", "Only masked"
             yield "Masked area padding", request.get("padding")
         yield "Masked content", FILLS.get(str(request.get("fill")), "original")
-    styles = [file.called for file in document.files.get("references", ())]
-    if styles:
-        yield "Partway style", " + ".join(styles)
-    yield "Version", document.program
+    margins = request.get("extend")
+    if isinstance(margins, (list, tuple)):
+        lengths = cast("Sequence[object]", margins)
+        sides = zip(Margins._fields, lengths, strict=False)
+        yield "Partway extended", " ".join(f"{name} {length}" for name, length in sides)
 
 
 def _steps(request: Mapping[str, Any], strength: float) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
+from partway.edits.outpaint import check_extent
 from partway.edits.target import check_keep, find
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import Profile
@@ -41,7 +42,10 @@ from partway.request import EditRequest
 from partway.settings import calibrated, calibration_for
 
 if TYPE_CHECKING:
+    from partway.margins import Margins
     from partway.result import EditResult
+
+Extending: TypeAlias = "Callable[[Extent], Margins]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +110,7 @@ def command(
     styles: tuple[str, ...],
     mask: str | None,
     strength_map: str | None,
+    extend: Extending | None = None,
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT; without a source, make a picture from the prompt alone.
@@ -134,7 +139,7 @@ def command(
     said = None if tool is None else Said(tool, strength, has_source=bool(names))
     every_seed = options.consecutive(seeds, batch_count)
     word = strength if isinstance(strength, str) and said is None else None
-    drafts, errors = _drafts(first, word, names, every_seed, size, said, part)
+    drafts, errors = _drafts(first, word, names, every_seed, size, said, part, extend)
     items = [
         replace(
             item,
@@ -214,12 +219,16 @@ def _drafts(
     size: tuple[int, int] | None,
     said: Said | None,
     part: dict[str, Any],
+    extend: Extending | None,
 ) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
     """What is to be made of all sources; a source that cannot be used stops no other.
 
-    word  of WORDS, in place of the request's strength
-    part  fields that say where an edit acts; they need a source
+    word    of WORDS, in place of the request's strength
+    part    fields that say where an edit acts; they need a source
+    extend  the margins of a source that is to be extended
     """
+    if not names and extend is not None:
+        raise InvalidRequest("outpaint needs a SOURCE to extend")
     if not names:
         return _from_prompt(request.with_(**part), seeds, size), []
     drafts: list[Draft] = []
@@ -230,9 +239,10 @@ def _drafts(
                 name, request.model, request.strength, styled=bool(request.references)
             )
             edit = request.with_(size=size)
+            where = part if extend is None else part | {"extend": extend(source.extent)}
             if said is not None:
-                edit = said.on(edit.with_(source=source.data, **part), source.profile)
-            drafts += _from_source(edit, word, source, seeds, part)
+                edit = said.on(edit.with_(source=source.data, **where), source.profile)
+            drafts += _from_source(edit, word, source, seeds, where)
         except PartwayError as error:
             errors += [(name, error)]
     return drafts, errors
@@ -270,6 +280,7 @@ def _from_source(
     if model is None and source.profile is not None:
         model = source.profile.name
     edit = request.with_(source=source.data, model=model, **part)
+    check_extent(edit, source.extent)
     if source.profile is not None:
         edit = calibrated(edit, source.profile)
     if word is not None:
@@ -280,7 +291,7 @@ def _from_source(
             edit.with_(seed=seed),
             source.name,
             Naming(source.folder, source.stem, edit.effective_strength, seed, called),
-            source.extent,
+            source.extent if edit.extend is None else edit.extend.around(source.extent),
             source.profile,
         )
         for seed in seeds

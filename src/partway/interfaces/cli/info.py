@@ -8,11 +8,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from partway.errors import PartwayError
+from partway.errors import InvalidRequest, PartwayError
 from partway.interfaces.cli.inputs import read_file
 from partway.interfaces.cli.report import Reporter, emit, printable
 from partway.interfaces.cli.running import raise_errors
 from partway.interfaces.facts import file_facts
+from partway.margins import margins_in_pixels
 from partway.metadata import read_metadata
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     if guidance is not None:
         yield "guidance", str(guidance)
     yield "seed", str(request.get("seed"))
+    if (added := _added(request.get("extend"))) is not None:
+        yield "extended", added
     loras: list[str] = request.get("loras") or []
     yield "model", " + ".join([document.model or "none ran", *loras])
     for kind, files in document.files.items():
@@ -99,6 +102,14 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     yield "ran", f"{made.precision}, {made.mode}"
     if document.parent is not None:
         yield "refines", f"SHA-256 {document.parent[:16]}…"
+
+
+def _added(extend: object) -> str | None:
+    """The sides a source was extended on; None where a record does not say, or not readably."""
+    try:
+        return None if extend is None else f"{margins_in_pixels(extend)} pixels"
+    except InvalidRequest:
+        return None
 
 
 def _steps(document: Document) -> str:
