@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 3600.0
 KEPT_BYTES = 512 * 2**20
+KEPT_JOBS = 4096
 FINAL = ("done", "failed", "cancelled")
 
 
@@ -105,7 +106,7 @@ class Job:
         """Memory it takes, about."""
         files = sum(len(data) for data in self.files.values())
         previews = sum(len(each.facts["image"]) for each in self.log if each.event == "preview")
-        return files + previews + 500 * len(self.log)
+        return files + previews + 500 * len(self.log) + 4000 * len(self.results)
 
     @property
     def error(self) -> PartwayError | None:
@@ -162,7 +163,8 @@ class Job:
             await self._take(await self._inbox.get())
         states = {result["status"] for result in self.results}
         self.status = next(state for state in FINAL if state in states)
-        self.submission = None  # its pixels are not needed any more
+        self.submission = None  # its pixels are not needed any more, nor what led to them
+        self.log = [each for each in self.log if each.event != "preview"]
         self.ended = monotonic()
         self._say("end", {"status": self.status})
 
@@ -282,9 +284,12 @@ def _waiting(index: int, checked: Checked) -> dict[str, Any]:
 class Jobs:
     """The jobs that are remembered: all that run, and finished ones within a budget."""
 
-    def __init__(self, seconds: float = KEPT_SECONDS, nbytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self, seconds: float = KEPT_SECONDS, nbytes: int = KEPT_BYTES, most: int = KEPT_JOBS
+    ) -> None:
         self._seconds = seconds
         self._nbytes = nbytes
+        self._most = most
         self._jobs: dict[str, Job] = {}
 
     def __len__(self) -> int:
@@ -319,9 +324,10 @@ class Jobs:
         """
         finished = [job for job in self._jobs.values() if job.ended is not None]
         finished.sort(key=lambda job: job.ended or 0.0)
-        used = sum(job.nbytes for job in finished)
+        used, count = sum(job.nbytes for job in finished), len(finished)
         for job in finished:
             old = monotonic() - (job.ended or 0.0) > self._seconds
-            if old or (used > self._nbytes and job is not finished[-1]):
-                used -= job.nbytes
+            beyond = (used > self._nbytes or count > self._most) and job is not finished[-1]
+            if old or beyond:
+                used, count = used - job.nbytes, count - 1
                 del self._jobs[job.id]

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 
 from partway.interfaces.http.errors import HTTPError, TooLarge, TooSlow, answer, bug
 
@@ -67,6 +68,8 @@ class Limits:
             failed = answer(error, scope["path"])
             failed.headers["Connection"] = "close"  # what is left of the body is not read
             await failed(scope, receive, counted)
+        except ClientDisconnect:
+            return  # in the middle of its body: there is nobody to answer
         except Exception:
             log.exception("%s %s failed", method, scope["path"])
             if began:

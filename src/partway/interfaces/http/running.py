@@ -26,6 +26,7 @@ from partway.executors.worker import in_process
 from partway.families import DEFAULT_MODEL, profile_of
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
+from partway.interfaces.http.patience import PatientProtocol
 from partway.interfaces.http.security import Access, hosts_of, origin_of
 from partway.interfaces.http.service import Models, Service
 
@@ -189,6 +190,7 @@ def serve(options: Options, on_up: Callable[[str], None]) -> None:
     try:
         config = uvicorn.Config(
             create_app(service, access),
+            http=PatientProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,
