@@ -104,15 +104,31 @@ def test_fidelity_stands_for_a_strength(their: openai.OpenAI, icon: Image.Image)
     assert 0 < strengths["high"] < strengths["low"] < 1
 
 
-def test_masks_are_refused_until_they_protect(their: openai.OpenAI, icon: Image.Image) -> None:
+def test_what_a_mask_protects_stays(their: openai.OpenAI, icon: Image.Image) -> None:
+    """Transparent is edited; cut to a size with the picture."""
     mask = icon.convert("RGBA")
     mask.putalpha(0)
-    free: dict[str, Any] = {"image": file_of(icon), "prompt": WORDS}
-    their.images.edit(**free, mask=file_of(mask))  # all of it may change: an edit like any other
-    mask.paste((0, 0, 0, 255), (0, 0, 20, 20))
-    for refused, why in ((mask, "not offered yet"), (icon, "no alpha")):
+    extra = {"strength": 0.9, "seed": 1, "steps": 3, "mode": "exact"}
+    given: dict[str, Any] = {"image": file_of(icon), "prompt": WORDS, "extra_body": extra}
+    whole = np.asarray(pictures(their.images.edit(**given))[0])
+    # all of it may change: an edit like any other
+    (free,) = pictures(their.images.edit(**given, mask=file_of(mask)))
+    assert np.array_equal(np.asarray(free), whole)
+    mask.paste((0, 0, 0, 255), (0, 0, 48, 64))
+    given["extra_body"] = extra | {"mask_feather": 0}
+    for size, kept in ((None, 48), ("48x64", 24)):
+        asked: dict[str, Any] = given | ({} if size is None else {"size": size})
+        (picture,) = pictures(their.images.edit(**asked, mask=file_of(mask)))
+        source = icon if size is None else icon.crop((24, 0, 72, 64))
+        same = (np.asarray(picture) == np.asarray(source)).all(axis=-1)
+        assert same[:, :kept].all()
+        assert not same[:, kept:].all()
+
+
+def test_masks_that_say_nothing_are_refused(their: openai.OpenAI, icon: Image.Image) -> None:
+    for refused, why in ((icon, "no alpha"), (icon.convert("RGBA"), "opaque everywhere")):
         with pytest.raises(openai.UnprocessableEntityError, match=why):
-            their.images.edit(**free, mask=file_of(refused))
+            their.images.edit(image=file_of(icon), prompt=WORDS, mask=file_of(refused))
 
 
 def test_its_client_hears_why_not(their: openai.OpenAI, icon: Image.Image) -> None:

@@ -76,8 +76,8 @@ def test_its_client_asks_around(webui: Any, icon: Image.Image) -> None:
     webui.util_wait_for_ready()
     assert webui.get_progress()["state"]["job_count"] == 0
     assert webui.interrupt() == {}
+    assert [each["name"] for each in webui.get_upscalers()] == ["None", "Lanczos", "Nearest"]
     for listed in (
-        webui.get_upscalers,
         webui.get_loras,
         webui.get_sd_vae,
         webui.get_face_restorers,
@@ -102,12 +102,79 @@ def test_its_client_reads_what_a_picture_carries(webui: Any, icon: Image.Image) 
 
 
 def test_its_client_hears_why_not(webui: Any, icon: Image.Image) -> None:
-    with pytest.raises(RuntimeError) as caught:
-        webui.img2img([icon], mask_image=icon.convert("L"), width=96, height=64)
-    status, text = caught.value.args
-    assert status == 422
-    assert json.loads(text)["error"] == "invalid_request"
-    assert "masks" in json.loads(text)["detail"]
+    for refused, why in (
+        (lambda: webui.img2img([icon], mask_image=icon.convert("L").point(lambda _: 0)), "nothing"),
+        (lambda: webui.interrogate(icon), "describes pictures"),
+        (lambda: webui.extra_single_image(icon, upscaler_1="R-ESRGAN 4x+"), "Lanczos"),
+        (lambda: webui.extra_single_image(icon, upscaler_1="Lanczos", upscaling_resize=17), "16"),
+    ):
+        with pytest.raises(RuntimeError) as caught:
+            refused()
+        status, text = caught.value.args
+        assert status == 422
+        assert why in json.loads(text)["detail"]
+
+
+def test_its_client_paints_masks(webui: Any, icon: Image.Image) -> None:
+    """White is repainted and nothing else; black where inverted; alpha where there is any."""
+    mask = Image.new("L", icon.size)
+    mask.paste(255, (30, 20, 60, 50))
+    alpha = icon.convert("RGBA")
+    alpha.putalpha(mask)
+    small = mask.resize((48, 32), Image.Resampling.NEAREST)
+    inside = np.asarray(mask) == 255
+    for picture, inverted in ((mask, 0), (alpha, 0), (small, 0), (mask, 1)):
+        for alone in (True, False):
+            result = webui.img2img(
+                [icon],
+                mask_image=picture,
+                prompt=WORDS,
+                denoising_strength=0.9,
+                mask_blur=0,
+                inpainting_mask_invert=inverted,
+                inpaint_full_res=alone,
+                inpainting_fill=1,
+                seed=2,
+                width=96,
+                height=64,
+            )
+            changed = (np.asarray(result.image) != np.asarray(icon)).any(axis=-1)
+            assert not changed[inside == bool(inverted)].any()
+            assert changed[inside != bool(inverted)].any()
+    # the masked part alone: width and height are of that, the picture keeps its own
+    assert webui.img2img([icon], mask_image=mask, steps=2).image.size == icon.size
+    blurred = webui.img2img(
+        [icon], mask_image=mask, mask_blur=2, denoising_strength=0.9, steps=2, inpainting_fill=3
+    )
+    changed = (np.asarray(blurred.image) != np.asarray(icon)).any(axis=-1)
+    assert changed[~inside].any()
+    far = np.ones_like(inside)
+    far[12:58, 22:68] = False
+    assert not changed[far].any()
+    assert any("latent nothing" in each for each in blurred.info["warnings"])
+
+
+def test_its_client_enlarges(webui: Any, icon: Image.Image) -> None:
+    twice = webui.extra_single_image(icon, upscaler_1="Lanczos")
+    expected = icon.resize((192, 128), Image.Resampling.LANCZOS)
+    assert np.array_equal(np.asarray(twice.image), np.asarray(expected))
+    assert webui.extra_single_image(icon).image.size == icon.size  # no upscaler, as there
+    cut = {"resize_mode": 1, "upscaling_resize_w": 50, "upscaling_resize_h": 50}
+    for crop, size in ((True, (50, 50)), (False, (75, 50))):
+        result = webui.extra_single_image(
+            icon, **cut, upscaling_crop=crop, upscaler_1="Nearest", gfpgan_visibility=1
+        )
+        assert result.image.size == size
+        assert "gfpgan" in result.info
+    both = webui.extra_batch_images([icon, icon.rotate(90, expand=True)], upscaler_1="Lanczos")
+    assert [image.size for image in both.images] == [(192, 128), (128, 192)]
+
+
+def test_its_client_asks_for_memory(webui: Any) -> None:
+    ram = webui.get_memory()["ram"]
+    assert 0 < ram["used"] < ram["total"]
+    assert ram["free"] == ram["total"] - ram["used"]
+    assert webui.get_cmd_flags()["api"] is True
 
 
 @pytest.mark.parametrize("steps", [1, 4, 20, 50])
@@ -226,6 +293,9 @@ def test_sources_are_brought_to_the_size_asked_for(
         ({"init_images": ["AAAA"]}, 422),
         ({"init_images": [3]}, 422),
         ({"mask": "AAAA"}, 422),
+        ({"latent_mask": "AAAA"}, 422),
+        ({"inpainting_fill": 4}, 422),
+        ({"override_settings": {"partway_mode": "fast"}}, 422),
         ({"steps": 0}, 422),
         ({"denoising_strength": 1.5}, 422),
         ({"denoising_strength": "much"}, 422),

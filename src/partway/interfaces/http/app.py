@@ -20,6 +20,7 @@ from partway.interfaces.http import (
     native,
     openai_images,
     sdapi,
+    sdapi_extras,
     sdapi_lists,
 )
 from partway.interfaces.http.idempotency import Idempotency
@@ -36,6 +37,7 @@ ROUTERS = (
     about.router,
     openai_images.router,
     sdapi.router,
+    sdapi_extras.router,
     sdapi_lists.router,
     health.router,
 )

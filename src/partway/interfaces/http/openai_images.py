@@ -17,11 +17,11 @@ from fastapi import APIRouter, Request
 from PIL import Image
 from pydantic import Field, ValidationError
 
-from partway import images
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.interfaces.http.errors import words
 from partway.interfaces.http.fitting import CROP, fitted
+from partway.interfaces.http.masks import from_alpha
 from partway.interfaces.http.service import Service, service_of
 from partway.interfaces.http.uploads import (
     Body,
@@ -54,6 +54,7 @@ PASSED_OVER = (
 )
 THEIR_STYLES = ("vivid", "natural")
 AUTO = "auto"
+EDITED = 255  # of a grey mask
 
 
 class ImagesFields(EditFields):
@@ -90,28 +91,31 @@ async def edits(request: Request) -> dict[str, Any]:
     source = _source(body)
     mask = _files(body, ("mask",))
     fields = read_fields(body, edits=True)
-    if mask:
-        await service.in_thread(check_mask, mask[0])
+    if len(mask) > 1:
+        raise InvalidRequest(f"{len(mask)} masks: an edit takes one")
+    grey = await service.in_thread(mask_of, mask[0]) if mask else None
     size = fields.size
     if size is not None:
         source = await service.in_thread(fitted, source, Extent(*size), CROP)
+        if grey is not None:
+            grey = await service.in_thread(fitted, grey, Extent(*size), CROP)
         fields = fields.model_copy(update={"size": None})
-    return await _make(request, service, fields, source)
+    return await _make(request, service, fields, Pictures(source, mask=grey))
 
 
 @router.post("/generations", openapi_extra=_json())
 async def generations(request: Request) -> dict[str, Any]:
     """Make pictures from the prompt alone."""
     fields = read_fields(await read_body(request), edits=False)
-    return await _make(request, service_of(request), fields, None)
+    return await _make(request, service_of(request), fields, Pictures())
 
 
 async def _make(
-    request: Request, service: Service, fields: ImagesFields, source: bytes | None
+    request: Request, service: Service, fields: ImagesFields, pictures: Pictures
 ) -> dict[str, Any]:
     """Submit n requests, wait for them, answer with the pictures."""
     model = service.models.resolve(fields.model, styled=bool(fields.style))
-    first = to_request(fields, Pictures(source), model)
+    first = to_request(fields, pictures, model)
     seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
     asked = [first.with_(seed=(seed + i) % (MAX_SEED + 1) if i else seed) for i in range(fields.n)]
     job = await service.submit(
@@ -216,12 +220,13 @@ def _listed(value: Any) -> list[Any]:
     ]
 
 
-def check_mask(data: bytes) -> None:
-    """Refuse a mask that protects anything; one that is transparent everywhere says nothing."""
-    images.load(data, "the mask")
-    with Image.open(io.BytesIO(data), formats=images.FORMATS) as mask:
-        if not mask.has_transparency_data:
-            raise InvalidRequest("the mask has no alpha: where it is transparent is edited")
-        _, most = mask.convert("RGBA").getchannel("A").getextrema()
-    if most != 0:
-        raise InvalidRequest("masks are not offered yet: leave mask out to edit the whole picture")
+def mask_of(data: bytes) -> bytes | None:
+    """The grey mask of one that is edited where it is transparent; None where all of it is."""
+    mask = from_alpha(data)
+    if mask is None:
+        raise InvalidRequest("the mask has no alpha: where it is transparent is edited")
+    with Image.open(io.BytesIO(mask)) as plane:
+        least, most = plane.convert("L").getextrema()
+    if most == 0:
+        raise InvalidRequest("the mask is opaque everywhere: where it is transparent is edited")
+    return None if least == EDITED else mask

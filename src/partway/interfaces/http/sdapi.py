@@ -66,7 +66,7 @@ async def _make(request: Request, kind: type[Fields]) -> dict[str, Any]:
     fields = read_fields(kind, body)
     asked = await service.in_thread(read_request, fields, service, state.model)
     job = await service.submit(
-        asked.requests, mode=fields.mode, preview_every=PREVIEW_EVERY, format_name=asked.format
+        asked.requests, mode=asked.mode, preview_every=PREVIEW_EVERY, format_name=asked.format
     )
     state.remember(request, job)
     await service.wait(job, request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 
 from partway import __version__
+from partway.interfaces.http.sdapi_extras import NONE, UPSCALERS
 from partway.interfaces.http.sdapi_names import AUTOMATIC, samplers, schedules
 from partway.interfaces.http.service import service_of
 from partway.styles import STYLES
@@ -20,7 +21,6 @@ router = APIRouter(prefix="/sdapi/v1")
 
 # Route → what it answers where there is nothing of the kind.
 NOTHING: dict[str, Any] = {
-    "upscalers": [],
     "latent-upscale-modes": [],
     "sd-vae": [],
     "sd-modules": [],
@@ -82,6 +82,13 @@ def _model(profile: Profile) -> dict[str, Any]:
 async def list_styles() -> list[dict[str, Any]]:
     """The style pictures: a request with one takes its manner and no prompt."""
     return [{"name": name, "prompt": "", "negative_prompt": ""} for name in STYLES]
+
+
+@router.get("/upscalers")
+async def list_upscalers() -> list[dict[str, Any]]:
+    """What the extras enlarge with."""
+    nothing = {"model_name": None, "model_path": None, "model_url": None}
+    return [{"name": name, **nothing, "scale": 4} for name in (NONE, *UPSCALERS)]
 
 
 @router.get("/cmd-flags")

@@ -1,28 +1,31 @@
 """From a body of A1111's API to EditRequests, and what of it has no effect here.
 
 Its clients send every field they know. What Partway has no use for is passed over with a warning in
-the answer's `info`, unless it holds the value that stands for "off". A mask is refused: what it
-protects must not change.
+the answer's `info`, unless it holds the value that stands for "off".
 """
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from partway import images
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.fitting import FILL, STRETCH, fitted
+from partway.interfaces.http.masks import mask_for
 from partway.interfaces.http.results import check_format
+from partway.interfaces.http.sdapi_masks import mask_fields, mask_warnings
 from partway.interfaces.http.sdapi_names import read_sampler, start_of
 from partway.interfaces.http.sdapi_prompt import plain_words
 from partway.interfaces.http.uploads import decode_picture
 from partway.noise import MAX_SEED
 from partway.request import MAX_SIDE, EditRequest
+from partway.run import Mode
 from partway.styles import STYLES, style_file
 
 if TYPE_CHECKING:
@@ -56,13 +59,13 @@ IDLE = {
     "distilled_cfg_scale",
     "do_not_save_samples", "do_not_save_grid", "s_tmax", "override_settings_restore_afterwards",
     "refiner_switch_at", "disable_extra_networks", "comments", "script_args", "force_task_id",
-    "image_cfg_scale", "mask_blur", "mask_blur_x", "mask_blur_y", "mask_round", "inpainting_fill",
-    "inpaint_full_res", "inpaint_full_res_padding", "inpainting_mask_invert", "latent_mask",
+    "image_cfg_scale", "mask_round",
     "firstphase_width", "firstphase_height", "hr_scale", "hr_upscaler", "hr_second_pass_steps",
     "hr_resize_x", "hr_resize_y", "hr_checkpoint_name", "hr_sampler_name", "hr_scheduler",
     "hr_prompt", "hr_negative_prompt", "hr_cfg", "hr_distilled_cfg", "hr_additional_modules",
 }  # fmt: skip
 MODEL, FORMAT = "sd_model_checkpoint", "samples_format"
+MODE = "partway_mode"  # in override_settings: a client that sends known fields only can say it
 
 
 class Fields(BaseModel):
@@ -86,7 +89,7 @@ class Fields(BaseModel):
     override_settings: dict[str, Any] = {}
     send_images: bool = True
     script_name: str = ""
-    mode: Literal["shared", "exact"] = Field("shared", description="Partway's own.")
+    mode: Mode = Field("shared", description="Partway's own.")
 
 
 class TextFields(Fields):
@@ -99,8 +102,15 @@ class ImageFields(Fields):
     init_images: list[str] = Field([], description="base64 or data: URLs; addresses are refused.")
     denoising_strength: float = 0.75
     resize_mode: int = Field(STRETCH, ge=0, le=LATENT)
-    mask: str | None = Field(None, description="Refused: there is no inpainting yet.")
-    latent_mask: str | None = None
+    mask: str | None = Field(None, description="White is repainted.")
+    latent_mask: str | None = Field(None, description="Refused.")
+    mask_blur: float | None = Field(None, ge=0, le=341)
+    mask_blur_x: float = Field(4, ge=0, le=341)
+    mask_blur_y: float = Field(4, ge=0, le=341)
+    inpainting_fill: int = Field(0, ge=0, le=3)
+    inpaint_full_res: bool = True
+    inpaint_full_res_padding: int = Field(0, ge=0)
+    inpainting_mask_invert: int = 0
     include_init_images: bool = False
 
 
@@ -111,12 +121,14 @@ class Asked:
     fields     what was sent
     warnings   what of it has no effect
     format     of the files, a key of results.FORMATS
+    mode       of the batching
     """
 
     fields: Fields
     requests: list[EditRequest]
     warnings: list[str]
     format: str
+    mode: Mode
 
 
 def read_fields(kind: type[Fields], body: dict[str, Any]) -> Fields:
@@ -156,6 +168,9 @@ def read_request(fields: Fields, service: Service, default_model: str | None) ->
         "model": service.models.resolve(name, styled=bool(styles)),
         "references": tuple(style_file(each).read_bytes() for each in styles),
     }
+    mode = str(settings.get(MODE, fields.mode))
+    if mode not in get_args(Mode):
+        raise InvalidRequest(f"{MODE} is {mode!r}, want {' or '.join(get_args(Mode))}")
     if isinstance(fields, ImageFields):
         requests = _edits(fields, shared)
     else:
@@ -169,10 +184,11 @@ def read_request(fields: Fields, service: Service, default_model: str | None) ->
         requests[i % len(requests)].with_(seed=(seed + i) % SEEDS if i else seed)
         for i in range(count)
     ]
-    return Asked(fields, chosen, warnings, check_format(str(settings.get(FORMAT) or "png")))
+    format_name = check_format(str(settings.get(FORMAT) or "png"))
+    return Asked(fields, chosen, warnings, format_name, cast("Mode", mode))
 
 
-ALLOWED = {MODEL, FORMAT}
+ALLOWED = {MODEL, FORMAT, MODE}
 
 
 def model_name(title: str) -> str:
@@ -184,19 +200,27 @@ def _edits(fields: ImageFields, shared: dict[str, Any]) -> list[EditRequest]:
     """One request per source."""
     if not fields.init_images:
         raise NotFound("Init image not found")
-    if fields.mask or fields.latent_mask:
-        raise InvalidRequest("masks are not offered yet: leave mask out to edit the whole picture")
+    if fields.latent_mask:
+        raise InvalidRequest("latent_mask is not offered: send `mask`")
     if len(fields.init_images) > max(fields.batch_size, MAX_IMAGES):
         raise InvalidRequest(f"{len(fields.init_images)} init_images, allowed are {MAX_IMAGES}")
     strength, steps = start_of(fields.denoising_strength, fields.steps, shared["spacing"])
     sources = [decode_picture("init_images", each) for each in fields.init_images]
-    if fields.width is not None or fields.height is not None:
-        how = fields.resize_mode if fields.resize_mode <= FILL else STRETCH
+    how = fields.resize_mode if fields.resize_mode <= FILL else STRETCH
+    # the masked part alone: width and height are of that, and the model sees its native size
+    whole = not (fields.mask and fields.inpaint_full_res)
+    if whole and (fields.width is not None or fields.height is not None):
         sources = [fitted(data, _size(fields), how) for data in sources]
-    return [
-        EditRequest(**shared, source=data, strength=strength, dial="sd1", steps=steps)
-        for data in sources
-    ]
+    shared = shared | {"strength": strength, "dial": "sd1", "steps": steps}
+    return [EditRequest(**shared, source=data, **_masked(fields, data, how)) for data in sources]
+
+
+def _masked(fields: ImageFields, source: bytes, how: int) -> dict[str, Any]:
+    """What is asked of a mask; nothing where there is none."""
+    if not fields.mask:
+        return {}
+    mask = decode_picture("mask", fields.mask)
+    return mask_fields(fields) | {"mask": mask_for(mask, images.load(source).extent, how)}
 
 
 def _size(fields: Fields) -> Extent:
@@ -216,4 +240,6 @@ def passed_over(fields: Fields) -> list[str]:
             found.append(f"{name} has no effect")
     if isinstance(fields, ImageFields) and fields.resize_mode == LATENT:
         found.append("resize_mode 3 (latent) is done in pixels")
+    if isinstance(fields, ImageFields) and fields.mask:
+        found += mask_warnings(fields)
     return found
