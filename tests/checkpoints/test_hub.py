@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
-from shutil import copy, copytree
+from shutil import copy, copytree, rmtree
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,12 @@ import pytest
 from tests.families import tiny
 
 from partway.checkpoints import hub
-from partway.errors import ModelError
+from partway.engine import Engine
+from partway.errors import InputsDiffer, ModelError
 from partway.families import load_family, profile_of
+from partway.metadata.describe import describe
+from partway.metadata.replay import replay_of
+from partway.request import EditRequest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NETWORKS = ("unet", "vae", "text_encoder")
@@ -76,6 +80,20 @@ def test_configs_come_first_and_weights_from_the_same_commit(remote: Folder) -> 
     assert all(name.endswith(".safetensors") for name in remote.weights())
     local = load_family(profile_of(str(tiny.folder_of("sd1"))), "fp32")
     assert np.array_equal(family.encode_prompt("red"), local.encode_prompt("red"))
+
+
+def test_a_record_knows_it_by_its_commit_whatever_was_fetched(remote: Folder) -> None:
+    request = EditRequest(prompt="red", model="owner/tiny", full_steps=1, precision="fp32")
+    document = describe(Engine().run(request))
+    assert (document.model, document.fingerprint) == ("owner/tiny", COMMIT)
+    rmtree(remote.folder)
+    hub.configs.cache_clear()
+    assert replay_of(document, None, model="owner/tiny").request.model == "owner/tiny"
+    assert remote.weights() == set()
+    with pytest.raises(InputsDiffer, match=f"-m owner/tiny@{COMMIT}"):
+        replay_of(document, None)
+    with pytest.raises(InputsDiffer, match=f"-m owner/tiny@{COMMIT}"):
+        replay_of(document, None, model="analytic")
 
 
 def test_half_the_size_where_all_have_it(remote: Folder) -> None:

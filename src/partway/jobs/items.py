@@ -15,7 +15,7 @@ from partway.errors import InvalidRequest, PartwayError
 from partway.families import DEFAULT_MODEL, profile_of, with_loras
 from partway.images import SUFFIXES, check_quality, format_for
 from partway.jobs.inputs import FILES, READABLE
-from partway.metadata.fingerprint import fingerprint
+from partway.metadata.fingerprint import fingerprint_of
 from partway.noise import MAX_SEED
 from partway.settings import calibration_for
 
@@ -217,7 +217,7 @@ class Items:
                 gain, curve = calibration_for(profile)
                 loras = () if profile.checkpoint is None else profile.checkpoint.loras
                 self._networks[key] = (
-                    fingerprint(profile.folder),
+                    fingerprint_of(profile),
                     [digest_of(each.file) for each in loras],
                     gain,
                     None if curve is None else curve.flat,

@@ -12,7 +12,7 @@ from partway.checkpoints import lora
 from partway.errors import PartwayError
 from partway.families import WITHOUT_WEIGHTS, Profile, profile_of, settled
 from partway.metadata.document import Document, File, Made, file_of, is_relative
-from partway.metadata.fingerprint import fingerprint
+from partway.metadata.fingerprint import fingerprint_of
 from partway.metadata.provenance import digital_source
 from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.styles import STYLES, style_file
@@ -56,7 +56,7 @@ def describe(result: EditResult, folder: Path | None = None) -> Document:
         request=values,
         files=files,
         model=result.model,
-        fingerprint=None if profile is None else fingerprint(profile.folder),
+        fingerprint=None if profile is None else fingerprint_of(profile),
         made=Made(
             precision=result.precision,
             mode=result.mode,

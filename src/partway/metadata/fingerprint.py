@@ -8,6 +8,9 @@ never share those, and the first edit with a large checkpoint need not wait for 
 
 Fingerprints are remembered in the user's cache folder for as long as no size and no time of change
 is another, so that an edit pays for some file attributes only.
+
+A checkpoint of the hub goes by its commit instead, which names every byte of it: its files are
+fetched one after the other, and only those that are needed.
 """
 
 from __future__ import annotations
@@ -17,14 +20,24 @@ import json
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_dir
+
+if TYPE_CHECKING:
+    from partway.families import Profile
 
 WHOLE = 256 * 2**20  # bytes up to which a file is hashed from first to last
 BLOCK, BLOCKS = 2**20, 16
 FOR_PEOPLE = ("README", "NOTICE", "LICENSE", "LICENCE")
 REMEMBERED = 64  # checkpoints
+
+
+def fingerprint_of(profile: Profile) -> str | None:
+    """The fingerprint of a model: of its files, or the commit of the hub they come from."""
+    facts = {} if profile.checkpoint is None else profile.checkpoint.facts
+    commit: str | None = facts.get("revision")
+    return fingerprint(profile.folder) if commit is None else commit
 
 
 def fingerprint(place: Path | None) -> str | None:

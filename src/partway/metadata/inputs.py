@@ -8,6 +8,7 @@ come with Partway runs only where the person names it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from partway import images
+from partway.checkpoints import hub
 from partway.checkpoints.lora import digest_of
 from partway.errors import InputsDiffer, PartwayError
 from partway.families import EMBEDDED, WITHOUT_WEIGHTS, profile_of
-from partway.metadata.fingerprint import fingerprint
+from partway.metadata.fingerprint import fingerprint_of
 from partway.styles import style_file
 
 if TYPE_CHECKING:
     from partway.metadata.document import Document, File
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 NEIGHBOURS = 5000  # files of a folder that are looked at
 
 
@@ -124,15 +127,15 @@ class Finder:
             if not known or document.fingerprint is None:
                 raise InputsDiffer(
                     f"made with the model {name!r}, which does not come with Partway: "
-                    "name its folder with -m FOLDER"
+                    f"name it with {_option(document)}"
                 )
             given = configured
         chosen = name if given is None else given
-        actual = fingerprint(profile_of(chosen).folder)
+        actual = fingerprint_of(profile_of(chosen))
         if actual != document.fingerprint:
             self._differs(
                 f"the model {chosen!r} is not the one this picture was made with "
-                "(the fingerprints of their files differ): name that one with -m FOLDER"
+                f"(the fingerprints of their files differ): name that one with {_option(document)}"
             )
         return chosen
 
@@ -141,6 +144,14 @@ class Finder:
         if not self.anyway:
             raise InputsDiffer(f"{message}, or add --anyway for a picture that may differ")
         self.notes.append(message.split(": ", maxsplit=1)[0])
+
+
+def _option(document: Document) -> str:
+    """How to name the model of a record: one of the hub by its commit."""
+    name, commit = document.model or "", document.fingerprint or ""
+    if COMMIT.fullmatch(commit) is None or hub.is_id(name) is None:
+        return "-m FOLDER"
+    return f"-m {name}@{commit}"
 
 
 def _is(place: Path, wanted: File) -> bool:
@@ -166,6 +177,6 @@ def _read(place: Path, size: int | None) -> bytes | None:
 def _fingerprint(model: str) -> str | None:
     """Of the model of a person's settings; None where it cannot be read."""
     try:
-        return fingerprint(profile_of(model).folder)
+        return fingerprint_of(profile_of(model))
     except PartwayError:
         return None
