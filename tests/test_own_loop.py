@@ -11,7 +11,7 @@ import pytest
 from tests.families import tiny
 
 from partway import levels, plan_edit
-from partway.errors import InvalidRequest
+from partway.errors import InvalidRequest, PartwayError
 from partway.schedule import discrete_vp
 from partway.strength import noise_fraction_of, sd1_log_nsr, start_noise_fraction
 
@@ -177,6 +177,41 @@ def test_a_config_alone_is_enough() -> None:
 def test_what_is_no_scheduler_is_refused(scheduler: Any, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         levels(scheduler, 0.5, steps=3)
+
+
+def told(**config: Any) -> Any:
+    """A scheduler that is its config."""
+    return SimpleNamespace(config=config)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options", "words"),
+    [
+        (told(beta_schedule="linear", num_train_timesteps=1), {}, "over 1 timesteps"),
+        (told(beta_schedule="linear", num_train_timesteps=math.inf), {}, "over inf timesteps"),
+        (told(beta_schedule="scaled_linear", beta_start=-1.0), {}, "from -1.0"),
+        (told(beta_schedule="linear", beta_end=2.0), {}, "to 2.0"),
+        (told(beta_schedule="linear", trained_betas=[0.1, 0.2]), {}, "trained_betas"),
+        (told(shift=-1.0), {}, "has the shift -1.0: want a positive"),
+        (told(shift=1.0, use_dynamic_shifting=True), {"mu": 1000.0}, "gives the shift inf"),
+        (told(shift=1.0, use_dynamic_shifting=True), {"mu": math.nan}, "want a positive"),
+        (told(shift=1.0), {"strength": "0.5"}, "strength is '0.5', want a number"),
+        (told(shift=1.0), {"steps": 2.5}, "steps is 2.5, want a whole number"),
+    ],
+)
+def test_what_cannot_be_walked_is_said(scheduler: Any, options: dict[str, Any], words: str) -> None:
+    asked: dict[str, Any] = {"strength": 0.5, "steps": 2}
+    with pytest.raises(PartwayError, match=words):
+        levels(scheduler, **(asked | options))
+
+
+def test_a_table_that_begins_without_noise() -> None:
+    for scheduler in (told(beta_schedule="linear", beta_start=0.0), told(beta_schedule="linear")):
+        scheduler.alphas_cumprod = [1.0, 0.9, 0.5, 0.1]
+        way = levels(scheduler, 0.5, steps=2)
+        assert way.sigmas[-1] == 0.0
+        assert way.timesteps[0] > way.timesteps[1] >= 0.0
+    assert levels(told(beta_schedule="linear", beta_start=0.0), 0.5, steps=2).sigmas[0] > 0
 
 
 def test_no_torch_to_plan_a_loop() -> None:

@@ -11,15 +11,15 @@ arrays of NumPy or torch, as only arithmetic operators are used on them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
-from partway.checkpoints.scheduler import LEAST_PRODUCT, prediction_of, schedule_of
+from partway.checkpoints.scheduler import log_nsr_of, prediction_of, schedule_of
 from partway.denoiser import PREDICTIONS
 from partway.errors import InvalidRequest
+from partway.fields import number, whole
 from partway.plan import Plan, plan_edit
 from partway.samplers.euler import step as euler_step
 from partway.schedule import Level, Schedule, discrete_vp
@@ -109,6 +109,9 @@ def levels(
     InvalidRequest for a scheduler that says nothing of its levels. A flow's `shift_terminal` is
     left out: a way ends at no noise.
     """
+    strength = number("strength", strength)
+    steps = None if steps is None else whole("steps", steps)
+    full_steps = None if full_steps is None else whole("full_steps", full_steps)
     config = _config_of(scheduler)
     if _is_flow(config):
         return _flow(config, strength, steps, full_steps, dial, gain, spacing, mu)
@@ -198,8 +201,7 @@ def _schedule(scheduler: Any, config: Mapping[str, Any]) -> Schedule:
     """Its own alphas_cumprod, whatever they were made from; else those its config describes."""
     products = getattr(scheduler, "alphas_cumprod", None)
     if products is not None:
-        kept = [max(float(product), LEAST_PRODUCT) for product in products]
-        return discrete_vp(tuple(0.5 * math.log((1.0 - product) / product) for product in kept))
+        return discrete_vp(tuple(log_nsr_of(float(product)) for product in products))
     if "beta_schedule" not in config:
         raise InvalidRequest(
             f"{type(scheduler).__name__} says nothing of its noise levels: want alphas_cumprod, or "

@@ -42,7 +42,10 @@ class Shift:
 
     def of(self, mu: float) -> float:
         """The factor of a mu; InvalidRequest where that is none."""
-        factor = math.exp(mu) if self.exponential else mu
+        try:
+            factor = math.exp(mu) if self.exponential else mu
+        except OverflowError:
+            factor = math.inf
         if not 0.0 < factor < math.inf:
             raise InvalidRequest(f"mu is {mu}, which gives the shift {factor}: want a positive one")
         return factor
@@ -55,7 +58,10 @@ def shift_of(config: Mapping[str, Any], most: float = 1.15) -> Shift:
     """
     if not config.get("use_dynamic_shifting", False):
         name = "shift" if "shift" in config else "flow_shift"
-        return Shift(fixed=float(config.get(name) or 1.0))
+        fixed = float(config.get(name) or 1.0)
+        if not 0.0 < fixed < math.inf:
+            raise InvalidRequest(f"the scheduler has the {name} {fixed}: want a positive one")
+        return Shift(fixed=fixed)
     kind = config.get("time_shift_type", "exponential")
     if kind not in TYPES:
         raise InvalidRequest(f"time_shift_type is {kind!r}, known are {', '.join(TYPES)}")

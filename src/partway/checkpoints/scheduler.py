@@ -15,6 +15,7 @@ PREDICTIONS = {"epsilon": "eps", "v_prediction": "v", "sample": "sample"}
 # Stands in for a last level of pure noise, at which nothing could be divided by alpha; that of
 # diffusers' Euler schedulers.
 LEAST_PRODUCT = 2.0**-24
+MAX_TIMESTEPS = 100_000
 
 
 def prediction_of(config: Mapping[str, Any]) -> str:
@@ -26,16 +27,28 @@ def prediction_of(config: Mapping[str, Any]) -> str:
 
 
 def schedule_of(config: Mapping[str, Any]) -> Schedule:
-    """The table of a discrete variance-preserving model."""
-    return discrete_vp(
-        _log_nsr(
-            config.get("beta_schedule", "linear"),
-            float(config.get("beta_start", 0.0001)),
-            float(config.get("beta_end", 0.02)),
-            int(config.get("num_train_timesteps", 1000)),
-            zero_snr=bool(config.get("rescale_betas_zero_snr", False)),
+    """The table of a discrete variance-preserving model; ModelError where it describes none."""
+    name, count = config.get("beta_schedule", "linear"), config.get("num_train_timesteps", 1000)
+    low, high = config.get("beta_start", 0.0001), config.get("beta_end", 0.02)
+    if config.get("trained_betas") is not None:
+        raise ModelError("the scheduler has trained_betas, which are not read")
+    try:
+        whole = 2 <= int(count) <= MAX_TIMESTEPS and 0.0 <= float(low) <= float(high) < 1.0
+    except (OverflowError, TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise ModelError(
+            f"the scheduler has betas from {low!r} to {high!r} over {count!r} timesteps: want "
+            f"0 ≤ … ≤ … < 1 over 2 … {MAX_TIMESTEPS}"
         )
-    )
+    zero_snr = bool(config.get("rescale_betas_zero_snr", False))
+    return discrete_vp(_log_nsr(name, float(low), float(high), int(count), zero_snr=zero_snr))
+
+
+def log_nsr_of(product: float) -> float:
+    """Log noise-to-signal ratio of a running product of 1 - beta, finite at both its ends."""
+    inside = min(max(product, LEAST_PRODUCT), 1.0 - LEAST_PRODUCT)
+    return 0.5 * math.log((1.0 - inside) / inside)
 
 
 @cache
@@ -59,8 +72,7 @@ def _log_nsr(
     products = products[1:]
     if zero_snr:
         products = _rescaled(products)
-    kept = [max(product, LEAST_PRODUCT) for product in products]
-    return tuple(0.5 * math.log((1.0 - product) / product) for product in kept)
+    return tuple(log_nsr_of(product) for product in products)
 
 
 def _rescaled(products: list[float]) -> list[float]:

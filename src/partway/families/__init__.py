@@ -224,7 +224,7 @@ def _of_checkpoint(checkpoint: Checkpoint) -> Profile:
         return _module(family).profile(checkpoint)
     except PartwayError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{checkpoint.place} cannot be understood: {error!r}") from error
 
 
