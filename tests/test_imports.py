@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
     {"noise", "plan", "guidance"},
     {"request", "events", "dialects"},
     {"denoiser"},
-    {"color", "patches", "checkpoints"},
+    {"color", "patches", "checkpoints", "tiles", "low_band"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "sheet", "batcher",
      "models", "examples", "styles", "full_size"},
     {"metadata", "own_loop"},

@@ -151,6 +151,31 @@ def _towards(row: Row, x0: Array, nsr_lowest: float) -> Array:
     return plain + share * (x0 - plain)
 
 
+def estimates_of(
+    xs: Sequence[Array],
+    level: Level,
+    condition: Condition,
+    negative: Condition,
+    guidance: Guidance,
+) -> Generator[Sequence[Row], Sequence[Array], Sequence[Array]]:
+    """Clean estimates of several x at one level in one network call, guidance merged.
+
+    Yields one or two rows per x, is sent as many answers.
+    """
+    rows = [Row(x, level, condition) for x in xs]
+    if not guidance.acts_at(level):
+        return (yield rows)
+    answers = yield [*rows, *(Row(x, level, negative) for x in xs)]
+    triples = zip(xs, answers[: len(xs)], answers[len(xs) :], strict=True)
+    return [_guided(x, told, away, guidance) for x, told, away in triples]
+
+
+def _guided(x: Array, told: Array, away: Array, guidance: Guidance) -> Array:
+    """The estimate of x under the condition, pulled away from that under the negative one."""
+    x0 = away + guidance.scale * (told - away)
+    return norm_kept(x, told, x0, guidance.norm_patch) if guidance.norm_patch else x0
+
+
 def guide(solver: Solver, condition: Condition, negative: Condition, guidance: Guidance) -> Rows:
     """Turn a solver's queries into rows of a network call and merge the answers.
 
@@ -159,16 +184,8 @@ def guide(solver: Solver, condition: Condition, negative: Condition, guidance: G
     try:
         query = next(solver)
         while True:
-            rows = [Row(query.x, query.level, condition)]
-            if guidance.acts_at(query.level):
-                rows.append(Row(query.x, query.level, negative))
-            estimates = yield rows
-            x0 = estimates[0]
-            if len(rows) == 2:
-                x0 = estimates[1] + guidance.scale * (estimates[0] - estimates[1])
-                if guidance.norm_patch:
-                    x0 = norm_kept(query.x, estimates[0], x0, guidance.norm_patch)
-            query = solver.send(x0)
+            x0 = yield from estimates_of([query.x], query.level, condition, negative, guidance)
+            query = solver.send(x0[0])
     except StopIteration as done:
         return done.value
     finally:

@@ -17,13 +17,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+import numpy as np
+
 from partway import images
 from partway.batcher import MAX_ROWS, Batcher, Job
 from partway.cache import Cache
 from partway.checkpoints.inpainting import Beside
 from partway.choosing import wrapped
 from partway.denoiser import Condition
-from partway.edits import as_diffusers, img2img, pyramid
+from partway.edits import as_diffusers, img2img, pyramid, upscale
 from partway.edits.img2img import Encoded
 from partway.edits.outpaint import extended
 from partway.edits.region import Part, Region, hidden_on, part_on, region_of, seen_of
@@ -31,7 +33,7 @@ from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.families import Family, Profile, guidance_of, load_family, scale_of, settled
 from partway.families.exemplar import Manner, encode_references
-from partway.geometry import Canvas
+from partway.geometry import Canvas, Extent
 from partway.guidance import Guidance
 from partway.images import Picture
 from partway.outcome import enlarged, finished, unpasted, unread, untouched
@@ -163,6 +165,10 @@ class Engine:
         picture = None if picture is None else self._extended(request, picture)
         region = None if picture is None else region_of(request, picture)
         profile, plan, total = whole.profile, whole.plan, whole.evaluations
+        if picture is not None and request.scale is not None:
+            return self._prepare_upscale(
+                mode, index, request, request.scale, picture, profile, plan, began
+            )
         if profile is None:
             return untouched(request, picture, plan, mode, began)
         if profile.conditioning == "references":
@@ -170,9 +176,7 @@ class Engine:
                 mode, index, request, picture, region, profile, plan, began
             )
         family = self.family(profile, request.precision)
-        named = settled(request, profile)
-        if profile is self._own:  # no name leads a record back to its defaults
-            request = named = named.with_(guidance_scale=scale_of(request, profile))
+        request, named = self._named(request, profile)
         condition, negative, guidance = self._words(family, request, profile)
         source, part = None, None
         if request.dialect is not None:
@@ -252,6 +256,54 @@ class Engine:
         total = evaluations_of(request, profile, plan)
         return Task(index, request, plan, total, family.precision, job, finish, preview)
 
+    def _prepare_upscale(
+        self,
+        mode: Mode,
+        index: int,
+        request: EditRequest,
+        scale: float,
+        picture: Picture,
+        profile: Profile | None,
+        plan: Plan,
+        began: float,
+    ) -> Task | EditResult:
+        """The task of an upscale; its result, the enlarged source, at strength 0."""
+        picture = self._enlarged(picture, upscale.extent_of(picture.extent, scale))
+        if profile is None:
+            return untouched(request, picture, plan, mode, began)
+        family = self.family(profile, request.precision)
+        ground = upscale.ground_of(request, family, picture.extent)
+        source = None
+        if plan.noise_fraction < 1.0:
+            source = self._latents(family, picture, ground)
+        request, named = self._named(request, profile)
+        condition, negative, guidance = self._words(family, request, profile)
+        latest = upscale.Latest(np.zeros(ground.shape, np.float32) if source is None else source)
+        rows = upscale.begin(
+            named, plan, scale, ground, source, condition, negative, guidance, latest
+        )
+        key = (_identity(profile), family.precision, ground.shape)
+        key = (*key, index if mode == "exact" else None)
+        job = Job(index, key, family, rows)
+
+        def finish(latents: Array) -> EditResult:
+            with self._lock:
+                image, drawn, own = upscale.finish(
+                    plan, scale, family, ground, latents, picture, source
+                )
+                notes = unread(family, request)
+            scored = replace(picture, rgb=own)
+            result = finished(image, drawn, request, plan, job, scored, family, mode, began)
+            return replace(result, warnings=(*result.warnings, *notes))
+
+        def preview(estimate: Array) -> Image:
+            del estimate  # of one tile
+            with self._lock:
+                return upscale.preview(family, ground, latest.latents, picture.extent)
+
+        total = upscale.evaluations(request, profile, plan, picture.extent)
+        return Task(index, request, plan, total, family.precision, job, finish, preview)
+
     def _manner(self, references: tuple[bytes, ...], side: int) -> Manner:
         """The condition of style pictures at a scale, remembered by their bytes."""
 
@@ -286,6 +338,14 @@ class Engine:
             return condition, condition, guidance
         return condition, self._condition(family, request.negative_prompt), guidance
 
+    def _named(self, request: EditRequest, profile: Profile) -> tuple[EditRequest, EditRequest]:
+        """The request for its record, and with the sampler that acts."""
+        named = settled(request, profile)
+        if profile is self._own:  # no name leads a record back to its defaults
+            named = named.with_(guidance_scale=scale_of(request, profile))
+            return named, named
+        return request, named
+
     def _condition(self, family: Family, prompt: str) -> Condition:
         """The encoded prompt, remembered per checkpoint."""
         key = (_identity(family.profile), family.precision, "prompt", prompt)
@@ -295,6 +355,21 @@ class Engine:
                 return family.encode_prompt(prompt)
 
         return self._cache.get(key, make, lambda condition: getattr(condition, "nbytes", 2**16))
+
+    def _enlarged(self, picture: Picture, extent: Extent) -> Picture:
+        """A source enlarged, remembered by content."""
+        key = ("enlarged", picture.digest, extent)
+        return self._cache.get(key, lambda: images.enlarge(picture, extent), lambda p: p.nbytes)
+
+    def _latents(self, family: Family, picture: Picture, ground: upscale.Ground) -> Array:
+        """The latents of an enlarged source, remembered by content."""
+        key = (_identity(family.profile), family.precision, picture.digest, ground.latents)
+
+        def make() -> Array:
+            with self._lock:
+                return upscale.encode(family, picture, ground)
+
+        return self._cache.get(key, make, lambda latents: latents.nbytes)
 
     def _source(self, family: Family, picture: Picture, place: Canvas) -> Encoded:
         """The encoded source, remembered by content."""

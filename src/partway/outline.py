@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from partway.calibration import Curve, paired
 from partway.choosing import choose_model
-from partway.edits import as_diffusers, pyramid
+from partway.edits import as_diffusers, pyramid, upscale
 from partway.edits.outpaint import check_extent
 from partway.errors import Uncalibrated
 from partway.families import settled, with_loras
@@ -17,6 +17,7 @@ from partway.spacings import get_spacing
 
 if TYPE_CHECKING:
     from partway.families import Profile
+    from partway.geometry import Extent
     from partway.images import Picture
     from partway.request import EditRequest
 
@@ -56,10 +57,17 @@ def plan_request(request: EditRequest, profile: Profile, picture: Picture | None
     )
 
 
-def evaluations_of(request: EditRequest, profile: Profile, plan: Plan) -> int:
-    """Network calls a request takes."""
+def evaluations_of(
+    request: EditRequest, profile: Profile, plan: Plan, extent: Extent | None = None
+) -> int:
+    """Network calls a request takes.
+
+    extent  of the source, which an upscale's tiles depend on
+    """
     if not plan.levels:
         return 0
+    if request.scale is not None and extent is not None:
+        return upscale.evaluations(request, profile, plan, upscale.extent_of(extent, request.scale))
     if profile.conditioning == "references":
         return pyramid.evaluations(request, plan)
     return get_sampler(settled(request, profile).sampler).evaluations(plan.intervals)
@@ -97,4 +105,5 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
     if profile.conditioning == "references":
         pyramid.check(request)
     plan = plan_request(request, profile, picture)
-    return Outline(profile, plan, evaluations_of(request, profile, plan))
+    extent = None if picture is None else picture.extent
+    return Outline(profile, plan, evaluations_of(request, profile, plan, extent))

@@ -28,6 +28,7 @@ MAX_SIDE = 16_384
 MAX_REFERENCES = 8
 MAX_LORAS = 8
 MAX_REACH = 1024  # pixels a mask grows or fades by
+MAX_SCALE = 16
 
 
 FILLS = ("source", "blur", "noise")
@@ -35,7 +36,7 @@ PRECISIONS = ("auto", "bf16", "fp32")
 FOLLOWED = ("diffusers",)  # dialects that are followed to the last digit
 OPTIONAL = {
     "dialect", "full_steps", "gain", "guidance_scale", "mask", "mask_feather", "model", "sampler",
-    "source", "steps", "strength", "strength_map",
+    "scale", "source", "steps", "strength", "strength_map",
 }  # fmt: skip
 
 
@@ -81,6 +82,8 @@ class EditRequest:
     extend             pixels painted onto the source's left, top, right and bottom: the result is
                        larger, and the source in it stays. Of a mask's fields mask_feather (all of
                        it outside the source), fill, only_masked and padding hold for it
+    scale              the result is so many times as wide and high as the source, above 1 … 16;
+                       detail is added in tiles: partway.edits.upscale
     """
 
     prompt: str = ""
@@ -115,6 +118,7 @@ class EditRequest:
     only_masked: bool = False
     padding: int = 32
     extend: Margins | None = None
+    scale: float | None = None
 
     def __post_init__(self) -> None:
         self._normalise()
@@ -142,6 +146,7 @@ class EditRequest:
         self._check_references()
         self._check_followed()
         self._check_masks()
+        self._check_scale()
         if self.size is not None:
             self._check_size(Extent(*self.size))
 
@@ -218,6 +223,28 @@ class EditRequest:
             if not least <= value <= most:
                 raise InvalidRequest(f"{name} is {value:g}, allowed is {least} … {most} pixels")
 
+    def _check_scale(self) -> None:
+        """InvalidRequest for a scale that enlarges nothing, or goes with what it cannot."""
+        if self.scale is None:
+            return
+        if not 1.0 < self.scale <= MAX_SCALE:
+            raise InvalidRequest(
+                f"scale is {self.scale:g}, allowed is above 1 … {MAX_SCALE}: an upscale enlarges; "
+                "try -x 2"
+            )
+        if self.source is None:
+            raise InvalidRequest("scale needs a source to enlarge: give a picture")
+        others = {
+            "a strength map": self.strength_map is not None,
+            "a mask": self.mask is not None or self.alpha_mask,
+            "margins to extend": self.extend is not None,
+            "a style picture": bool(self.references),
+            "a dialect that is followed exactly": self.dialect is not None,
+        }
+        for name, there in others.items():
+            if there:
+                raise InvalidRequest(f"scale cannot go with {name}: leave one of them out")
+
     def _normalise(self) -> None:
         """Bring every field to its own type, so that equal requests are equal; or refuse it."""
         kinds = {
@@ -233,7 +260,7 @@ class EditRequest:
                 "fill",
             ),
             whole: ("steps", "full_steps", "seed", "working_multiple", "mask_grow", "padding"),
-            number: ("strength", "gain", "guidance_scale", "mask_feather"),
+            number: ("strength", "gain", "guidance_scale", "mask_feather", "scale"),
             data: ("source", "strength_map", "mask"),
             truth: ("keep_colors", "alpha_mask", "mask_invert", "only_masked"),
         }

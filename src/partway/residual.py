@@ -49,18 +49,29 @@ def box_blur(values: Array, radius: int) -> Array:
     return blurred
 
 
+def radius_of(width: int, height: int) -> int:
+    """Reach of the window that agreement is judged in, pixels."""
+    return max(1, round(max(width, height) * WINDOW))
+
+
 def restore(
-    result: Array, round_trip: Array, source: Array, noise_fraction: float | Array
+    result: Array,
+    round_trip: Array,
+    source: Array,
+    noise_fraction: float | Array,
+    radius: int | None = None,
 ) -> Array:
     """Add the residual back; all pictures (H, W, 3) float32 in 0 … 255, the same size.
 
     noise_fraction  of the start, one for all or (H, W, 1)
+    radius          of the window, where these are only a part of the picture
     """
     amount = 1.0 - noise_fraction**FALL
     if np.max(amount) <= 0.0:
         return result
     difference = np.abs(result - round_trip).max(axis=-1)
-    radius = max(1, round(max(difference.shape) * WINDOW))
+    if radius is None:
+        radius = radius_of(*difference.shape)
     distance = box_blur(difference, radius)[..., None]
     lost = np.exp(-((distance / TOLERANCE) ** 4)) * (source - round_trip)
     grain = np.exp(-((distance / UNSEEN) ** 4)) * (round_trip - result)

@@ -53,8 +53,8 @@ NO_NAMES = Names()
 class EditResult:
     """A finished picture and how it came about.
 
-    image        at the source's size, or larger where it was extended; the source itself (own mode,
-                 own pixels) at strength 0
+    image        at the source's size, larger where it was extended or enlarged; at strength 0 the
+                 source itself (own mode, own pixels), or what it was extended or enlarged to
     plan         start level and steps
     evaluations  network calls this picture took, a guided pair counting once
     kept         how much of the source the model kept, scored before the autoencoder's residual
@@ -103,7 +103,8 @@ class EditResult:
         keep_gps     the file tells the place the source was taken at, if the source does
         """
         source, carried = self.request.source, self.carried
-        untouched = not self.plan.levels and quality is None and self.request.extend is None
+        enlarged = self.request.extend is not None or self.request.scale is not None
+        untouched = not self.plan.levels and quality is None and not enlarged
         if source is not None and (keep_gps or untouched):
             picture = images.load(source, keep_gps=keep_gps)
             carried = picture.carried

@@ -31,6 +31,7 @@ COMMANDS = {
     "edit": "Edit pictures; runs where no command is named.",
     "inpaint": "Repaint a masked part; every other pixel stays as it is.",
     "outpaint": "Extend a picture beyond its edges; every pixel of it stays as it is.",
+    "upscale": "Enlarge pictures and add detail, in tiles denoised together.",
     "sweep": "One picture and prompt over many strengths, with a contact sheet.",
     "batch": "A folder of pictures; killed at any moment, it goes on where it was.",
     "refine": "Nudge an almost-right result with its own settings.",

@@ -14,6 +14,7 @@ from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
 from partway.edits.outpaint import check_extent
 from partway.edits.target import check_keep, find
+from partway.edits.upscale import extent_of
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import Profile
 from partway.fidelity import percent
@@ -32,6 +33,7 @@ from partway.interfaces.cli.inputs import (
     strength_of,
     wants_metadata,
 )
+from partway.interfaces.cli.larger import Larger
 from partway.interfaces.cli.masks import OF_MASKS, mask_options
 from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter, emit, what_happened
@@ -81,7 +83,7 @@ class Draft:
     "-o",
     "--output",
     metavar="FILE|FOLDER|TEMPLATE",
-    help="Template fields: {stem} {strength} {seed} {model} {n}; - is stdout. "
+    help="Template fields: {stem} {strength} {scale} {seed} {model} {n}; - is stdout. "
     "[default: {stem}-s{strength}.png beside the source]",
 )
 @click.option("--open", "show", is_flag=True, help="Open the results when they are written.")
@@ -111,6 +113,7 @@ def command(
     mask: str | None,
     strength_map: str | None,
     extend: Extending | None = None,
+    larger: Larger | None = None,
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT; without a source, make a picture from the prompt alone.
@@ -139,7 +142,7 @@ def command(
     said = None if tool is None else Said(tool, strength, has_source=bool(names))
     every_seed = options.consecutive(seeds, batch_count)
     word = strength if isinstance(strength, str) and said is None else None
-    drafts, errors = _drafts(first, word, names, every_seed, size, said, part, extend)
+    drafts, errors = _drafts(first, word, names, every_seed, size, said, part, extend, larger)
     items = [
         replace(
             item,
@@ -220,15 +223,19 @@ def _drafts(
     said: Said | None,
     part: dict[str, Any],
     extend: Extending | None,
+    larger: Larger | None,
 ) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
     """What is to be made of all sources; a source that cannot be used stops no other.
 
     word    of WORDS, in place of the request's strength
     part    fields that say where an edit acts; they need a source
     extend  the margins of a source that is to be extended
+    larger  how much larger the result of a source shall be
     """
     if not names and extend is not None:
         raise InvalidRequest("outpaint needs a SOURCE to extend")
+    if not names and larger is not None:
+        raise InvalidRequest("upscale needs a SOURCE to enlarge")
     if not names:
         return _from_prompt(request.with_(**part), seeds, size), []
     drafts: list[Draft] = []
@@ -242,7 +249,8 @@ def _drafts(
             where = part if extend is None else part | {"extend": extend(source.extent)}
             if said is not None:
                 edit = said.on(edit.with_(source=source.data, **where), source.profile)
-            drafts += _from_source(edit, word, source, seeds, where)
+            times = None if larger is None else larger(source.extent)
+            drafts += _from_source(edit, word, source, seeds, where | {"scale": times})
         except PartwayError as error:
             errors += [(name, error)]
     return drafts, errors
@@ -286,11 +294,15 @@ def _from_source(
     if word is not None:
         edit = edit.with_(strength=strength_of(word, edit.dial, source.profile))
     called = source.profile.name if source.profile is not None else "none"
+    if edit.scale is not None:
+        extent_of(source.extent, edit.scale)  # refuses what is too large, before anything runs
     return [
         Draft(
             edit.with_(seed=seed),
             source.name,
-            Naming(source.folder, source.stem, edit.effective_strength, seed, called),
+            Naming(
+                source.folder, source.stem, edit.effective_strength, seed, called, edit.scale or 1.0
+            ),
             source.extent if edit.extend is None else edit.extend.around(source.extent),
             source.profile,
         )
@@ -310,20 +322,29 @@ def _settled(
     if not drafts:
         return []
     edits = drafts[0].request.source is not None
-    pattern = "{stem}-s{strength}" if edits else "{stem}"
+    stem = "{stem}" if drafts[0].request.scale is None else "{stem}-x{scale}"
+    pattern = f"{stem}-s{{strength}}" if edits else stem
     if keep is not None:
-        pattern = f"{{stem}}-keep{percent(keep)}"
+        pattern = f"{stem}-keep{percent(keep)}"
     if len(seeds) > 1:
         pattern += "-seed{seed}"
     targets = settle(output, [d.naming for d in drafts], pattern=f"{pattern}.png", force=force)
     return [
-        Item(draft.request, draft.name, target, draft.extent)
+        Item(draft.request, draft.name, target, _extent(draft))
         for draft, target in zip(drafts, targets, strict=True)
     ]
 
 
+def _extent(draft: Draft) -> Extent:
+    """The size of its result."""
+    scale = draft.request.scale
+    return draft.extent if scale is None else extent_of(draft.extent, scale)
+
+
 def _advice(draft: Draft, strength: float | None) -> list[str]:
     """Hints for the run, on the model of its first picture."""
+    if draft.request.scale is not None and strength == 0.0:
+        strength = None  # there is a change to expect
     profile = draft.profile
     return advise(
         draft.request.prompt,
@@ -343,7 +364,7 @@ def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
         if profile is None
         else plan_request(request, profile)
     )
-    evaluations = 0 if profile is None else evaluations_of(request, profile, plan)
+    evaluations = 0 if profile is None else evaluations_of(request, profile, plan, draft.extent)
     path = None if item.target is None or item.target.path is None else str(item.target.path)
     if report.as_json:
         emit(
@@ -360,7 +381,12 @@ def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
             }
         )
         return
-    did = what_happened(plan, evaluations, text_only=request.source is None)
+    did = what_happened(
+        plan,
+        evaluations,
+        text_only=request.source is None,
+        enlarged=request.scale is not None,
+    )
     place = "stdout" if path is None else path
     model = "no model" if profile is None else profile.name
     click.echo(f"would write {place} · {did} · {model}, seed {request.seed}")

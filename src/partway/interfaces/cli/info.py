@@ -85,6 +85,8 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
     else:
         dial = request.get("dialect") or request.get("dial")
         yield "strength", f"{request.get('strength')} {dial} ({noise})"
+    if request.get("scale") is not None:
+        yield "scale", f"{request['scale']} times the source's size"
     yield "steps", _steps(document)
     guidance = request.get("guidance_scale")
     if guidance is not None:

@@ -3,7 +3,7 @@
 no -o             {stem}-s{strength}.png beside the source, numbered -2, -3 … if taken
 -o FOLDER         the same names there; a folder exists or ends with a slash
 -o FILE           for one picture; an existing file needs --force
--o TEMPLATE       with {stem} {strength} {seed} {model} {n}; existing files need --force
+-o TEMPLATE       with {stem} {strength} {scale} {seed} {model} {n}; existing files need --force
 -o -              PNG bytes on stdout, for one picture
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STDOUT = "-"
-FIELDS = ("stem", "strength", "seed", "model", "n")
+FIELDS = ("stem", "strength", "scale", "seed", "model", "n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Naming:
     strength: float
     seed: int
     model: str
+    scale: float = 1.0
 
     def values(self, n: int) -> dict[str, str | int]:
         """The fields of a template for the n-th picture."""
@@ -43,6 +44,7 @@ class Naming:
         return {
             "stem": self.stem,
             "strength": strength,
+            "scale": f"{self.scale:.3g}",
             "seed": self.seed,
             "model": self.model.replace("/", "-"),  # of a hub id
             "n": n,

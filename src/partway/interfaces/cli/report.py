@@ -66,7 +66,12 @@ class Reporter:
         """One line for a finished picture, and its JSON object where asked."""
         self.hints(result.warnings)
         text_only = result.request.source is None
-        did = what_happened(result.plan, result.evaluations, text_only=text_only)
+        did = what_happened(
+            result.plan,
+            result.evaluations,
+            text_only=text_only,
+            enlarged=result.request.scale is not None,
+        )
         if result.kept is not None and result.plan.levels:
             did += f", {fidelity.describe(result.kept)}"
         place = "stdout" if path is None else str(path)
@@ -138,13 +143,13 @@ class Reporter:
             yield listen
 
 
-def what_happened(plan: Plan, evaluations: int, *, text_only: bool) -> str:
+def what_happened(plan: Plan, evaluations: int, *, text_only: bool, enlarged: bool = False) -> str:
     """The dial's work in words: "0.45 standard: 9 of 20 steps, the first 11 replaced by …"."""
     if text_only:
         return f"text-to-image: {plan.intervals} steps from pure noise"
     dial = f"{plan.strength:g} {plan.dial}"
     if not plan.levels:
-        return f"{dial}: your picture, unchanged"
+        return f"{dial}: your picture, {'enlarged and no more' if enlarged else 'unchanged'}"
     return f"{dial}: {describe(plan, evaluations)}"
 
 
