@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-strength bench-photos bench-residual bench-maps bench-outpaint calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench-serve: .venv/.done  ## shared network calls under load, against one reques
 
 bench-samplers: .venv/.done  ## samplers and spacings against the converged picture: docs/samplers.md
 	$(DEV)/python benchmarks/bench_samplers.py
+
+docs-page: .venv/.done chromium  ## the page's pictures in docs/images
+	$(DEV)/python benchmarks/page_picture.py
 
 docs-strength: .venv/.done  ## what a strength means in each program: tables and plot of docs/strength.md
 	$(DEV)/python benchmarks/bench_strength.py
