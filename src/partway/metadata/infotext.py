@@ -62,6 +62,7 @@ KEYS = {
 }
 
 
+SIGMAS = 3  # of a Gaussian of A1111's `Mask blur`, which our feather reaches
 # Our fills under A1111's names.
 FILLS = {"source": "original", "blur": "fill", "noise": "latent noise"}
 
@@ -137,8 +138,9 @@ def _where(document: Document) -> Iterator[tuple[str, object]]:
     """What a mask's edit acted on, and what was added around the source."""
     request = document.request
     if "mask" in document.files or request.get("alpha_mask"):
-        if request.get("mask_feather") is not None:
-            yield "Mask blur", request["mask_feather"]
+        feather = request.get("mask_feather")
+        if isinstance(feather, (int, float)):
+            yield "Mask blur", round(feather / SIGMAS, 2)
         if request.get("mask_invert"):
             yield "Mask mode", "Inpaint not masked"
         if request.get("only_masked"):

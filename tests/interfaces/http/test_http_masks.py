@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
 from partway.engine import Engine
-from partway.request import EditRequest
+from partway.request import DEFAULT_EXTENDING, EditRequest
 
 FIELDS: dict[str, Any] = {"prompt": "navy, orange, white", "strength": 0.7, "mode": "exact"}
 
@@ -162,6 +162,62 @@ def test_a_mask_needs_a_source_and_comes_once(client: TestClient, icon: Image.Im
     assert (text.status_code, "want the file itself" in text.text) == (422, True)
 
 
+@pytest.mark.parametrize(
+    ("fields", "margins"),
+    [
+        ({"extend_left": 16, "extend_bottom": "25%"}, (16, 0, 0, 16)),
+        ({"extend_to": "2:1", "mask_feather": 3.0}, (16, 0, 16, 0)),
+    ],
+)
+def test_a_source_is_extended(
+    client: TestClient, png: bytes, fields: dict[str, Any], margins: tuple[int, ...]
+) -> None:
+    own = {name: value for name, value in fields.items() if not name.startswith("extend")}
+    expected = made(png, extend=margins, **own)
+    form = {name: str(value) for name, value in (FIELDS | fields).items()}
+    for answer in (
+        client.post("/v1/edits?wait=1", data=form, files={"source": png}),
+        client.post("/v1/edits?wait=1", json=FIELDS | fields | in_json(source=png)),
+    ):
+        assert answer.status_code == 200, answer.text
+        result = answer.json()["results"][0]
+        assert np.array_equal(pixels(client.get(result["image"]).content), expected)
+        assert (result["width"], result["height"]) == expected.shape[1::-1]
+        assert result["kept"] is None
+
+
+def test_a_source_is_extended_by_0_85_where_no_strength_is_said(
+    client: TestClient, png: bytes
+) -> None:
+    fields = {"prompt": "navy", "extend_right": "8"}
+    answer = client.post("/v1/edits?wait=1", data=fields, files={"source": png})
+    assert answer.json()["results"][0]["strength"] == DEFAULT_EXTENDING
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"extend_left": "0"}, "nothing to paint"),
+        ({"extend_left": "wide"}, "want pixels or a share"),
+        ({"extend_left": "4", "extend_to": "16:9"}, "not both"),
+        ({"extend_to": "3:2"}, "already: nothing to add"),
+        ({"extend_to": "9x9"}, "smaller than the source"),
+        ({"extend_top": "16384"}, "extended picture would be"),
+        ({"extend_top": "9", "mask_invert": "true"}, "is for masks"),
+    ],
+)
+def test_margins_that_cannot_be_are_refused_at_once(
+    client: TestClient, png: bytes, fields: dict[str, str], said: str
+) -> None:
+    answer = client.post("/v1/edits", data=FIELDS | fields, files={"source": png})
+    assert (answer.status_code, said in answer.text) == (422, True), answer.text
+    alone = client.post("/v1/edits", json=FIELDS | {"extend_left": 4})
+    assert (alone.status_code, "need a source" in alone.text) == (422, True)
+    both = {"source": png, "mask": png}
+    masked = client.post("/v1/edits", data=FIELDS | {"extend_left": "4"}, files=both)
+    assert "not both" in masked.text
+
+
 def test_the_schema_names_masks_and_maps(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     content = paths["/v1/edits"]["post"]["requestBody"]["content"]
@@ -171,6 +227,12 @@ def test_the_schema_names_masks_and_maps(client: TestClient) -> None:
         assert form[name] == {"type": "string", "format": "binary"}
         assert as_json[name]["anyOf"][0] == {"type": "string"}
     assert MASKED.keys() <= form.keys() & as_json.keys()
+    sides = {f"extend_{side}" for side in ("left", "top", "right", "bottom", "to")}
+    assert sides <= form.keys() & as_json.keys()
+    theirs = paths["/sdapi/v1/img2img"]["post"]["requestBody"]["content"]["application/json"]
+    assert {"mask", "mask_blur", "inpainting_fill"} <= theirs["schema"]["properties"].keys()
+    images = paths["/v1/images/edits"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert images["schema"]["properties"]["mask"] == {"type": "string", "format": "binary"}
 
 
 def test_the_commands_in_the_docs(client: TestClient, icon: Image.Image) -> None:

@@ -131,6 +131,13 @@ def test_masks_that_say_nothing_are_refused(their: openai.OpenAI, icon: Image.Im
             their.images.edit(image=file_of(icon), prompt=WORDS, mask=file_of(refused))
 
 
+def test_its_client_extends_a_picture(their: openai.OpenAI, icon: Image.Image) -> None:
+    answer = their.images.edit(
+        image=file_of(icon), prompt=WORDS, extra_body={"extend_right": "25%", "extend_top": 5}
+    )
+    assert pictures(answer)[0].size == (96 + 24, 64 + 5)
+
+
 def test_its_client_hears_why_not(their: openai.OpenAI, icon: Image.Image) -> None:
     def edit(extra: dict[str, Any] | None = None, **fields: Any) -> None:
         given: dict[str, Any] = {"image": file_of(icon), "prompt": WORDS}

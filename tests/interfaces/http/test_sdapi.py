@@ -152,6 +152,9 @@ def test_its_client_paints_masks(webui: Any, icon: Image.Image) -> None:
     far[12:58, 22:68] = False
     assert not changed[far].any()
     assert any("latent nothing" in each for each in blurred.info["warnings"])
+    said = blurred.info["infotexts"][0]
+    assert "Mask blur: 2" in said
+    assert "Inpaint area: Only masked, Masked area padding: 0, Masked content: latent noise" in said
 
 
 def test_its_client_enlarges(webui: Any, icon: Image.Image) -> None:

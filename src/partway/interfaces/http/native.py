@@ -21,6 +21,7 @@ from partway.interfaces.http.uploads import (
     EditJSON,
     SweepFields,
     SweepJSON,
+    margins_asked,
     parse_fields,
     pictures_of,
     read_body,
@@ -77,7 +78,8 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
     fields = parse_fields(kind, body)
     styled = bool(fields.style or pictures.references)
     model = service.models.resolve(fields.model, styled=styled)
-    asked = to_request(fields, pictures, model)
+    extend = await service.in_thread(margins_asked, fields, pictures.source)
+    asked = to_request(fields, pictures, model, extend)
     requests = [asked]
     if isinstance(fields, SweepFields):
         requests = sweep_requests(asked, _strengths(fields.strengths))

@@ -28,6 +28,7 @@ from partway.interfaces.http.uploads import (
     EditFields,
     Pictures,
     decode_picture,
+    margins_asked,
     read_body,
     to_request,
 )
@@ -75,7 +76,8 @@ def body_of(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _form() -> dict[str, Any]:
     schema = ImagesFields.model_json_schema()
-    schema["properties"]["image"] = {"type": "string", "format": "binary"}
+    file = {"type": "string", "format": "binary"}
+    schema["properties"] |= {"image": file, "mask": file}
     return body_of("multipart/form-data", schema)
 
 
@@ -115,7 +117,8 @@ async def _make(
 ) -> dict[str, Any]:
     """Submit n requests, wait for them, answer with the pictures."""
     model = service.models.resolve(fields.model, styled=bool(fields.style))
-    first = to_request(fields, pictures, model)
+    extend = await service.in_thread(margins_asked, fields, pictures.source)
+    first = to_request(fields, pictures, model, extend)
     seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
     asked = [first.with_(seed=(seed + i) % (MAX_SEED + 1) if i else seed) for i in range(fields.n)]
     job = await service.submit(

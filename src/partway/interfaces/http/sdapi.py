@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 
 from partway import __version__, images
 from partway.errors import InvalidRequest
+from partway.interfaces.http.sdapi_masks import mask_facts
 from partway.interfaces.http.sdapi_request import (
     FORMAT,
     MODEL,
@@ -116,7 +117,8 @@ def info_of(asked: Asked, job: Job, done: list[int]) -> dict[str, Any]:
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
         "denoising_strength": getattr(fields, "denoising_strength", None),
-        "extra_generation_params": {
+        "extra_generation_params": (mask_facts(fields) if isinstance(fields, ImageFields) else {})
+        | {
             "Partway evaluations": results[0]["evaluations"],
             "Partway noise fraction": round(plan["noise_fraction"], 4),
             "Partway mode": results[0]["mode"],
@@ -148,6 +150,7 @@ def infotext(asked: Asked, index: int, result: dict[str, Any]) -> str:
     }
     if isinstance(fields, ImageFields):
         facts["Denoising strength"] = fields.denoising_strength
+        facts |= mask_facts(fields)
     facts |= {
         "Partway noise fraction": round(result["plan"]["noise_fraction"], 4),
         "Version": f"Partway {__version__}",

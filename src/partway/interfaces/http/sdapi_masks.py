@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from partway.metadata.infotext import FILLS as NAMES
+
 if TYPE_CHECKING:
     from partway.interfaces.http.sdapi_request import ImageFields
 
@@ -39,6 +41,19 @@ def mask_warnings(fields: ImageFields) -> list[str]:
     if fields.inpainting_fill == NOTHING:
         found.append("inpainting_fill 3 (latent nothing) is read as 2 (latent noise)")
     return found
+
+
+def mask_facts(fields: ImageFields) -> dict[str, Any]:
+    """What the account of a picture says of its mask, under A1111's names; nothing without one."""
+    if not fields.mask:
+        return {}
+    facts: dict[str, Any] = {"Mask blur": _blur(fields)}
+    if fields.inpainting_mask_invert:
+        facts["Mask mode"] = "Inpaint not masked"
+    if fields.inpaint_full_res:
+        facts["Inpaint area"] = "Only masked"
+        facts["Masked area padding"] = fields.inpaint_full_res_padding
+    return facts | {"Masked content": NAMES[FILLS[fields.inpainting_fill]]}
 
 
 def _blur(fields: ImageFields) -> float:

@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile
 from partway import images
 from partway.errors import InvalidRequest
 from partway.interfaces.http.errors import HTTPError, TooLarge, Unsupported, words
+from partway.margins import Margins, margins_of
 from partway.noise import MAX_SEED
 from partway.request import DEFAULT_SPACING, EditRequest
 from partway.styles import style_file
@@ -49,6 +50,7 @@ def _list(value: Any) -> Any:
 
 Pair = Annotated[tuple[float, float], BeforeValidator(_pair)]
 Size = Annotated[tuple[int, int], BeforeValidator(_pair)]
+Length = int | str  # pixels, or a share of the source's side
 Word = Literal["subtle", "balanced", "strong", "reimagine"]  # of strength.WORDS
 Names = Annotated[list[str], BeforeValidator(_list)]
 
@@ -95,6 +97,13 @@ class EditFields(BaseModel):
         default=False, description="Work on the masked part alone, at the model's full resolution."
     )
     padding: int = Field(32, description="With only_masked: pixels of surroundings seen.")
+    extend_left: Length | None = Field(None, description="Added on the left: pixels, or 25%.")
+    extend_top: Length | None = Field(None, description="Added on the top.")
+    extend_right: Length | None = Field(None, description="Added on the right.")
+    extend_bottom: Length | None = Field(None, description="Added on the bottom.")
+    extend_to: str | None = Field(
+        None, description="Instead of sides: an aspect ratio, 16:9, or a size, 1024x576."
+    )
     mode: Literal["shared", "exact"] = Field(
         "shared", description="shared is faster; exact gives the same bits every time."
     )
@@ -106,6 +115,12 @@ class EditFields(BaseModel):
     keep_gps: bool = Field(
         default=False, description="Files say where the source was taken, if it does."
     )
+
+    @property
+    def sides(self) -> dict[str, str | int]:
+        """The sides to extend, and how far."""
+        given = {name: getattr(self, f"extend_{name}") for name in Margins._fields}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def word(self) -> str | None:
@@ -287,10 +302,22 @@ def parse_fields(kind: type[EditFields], body: Body) -> EditFields:
         raise InvalidRequest(words(error.errors(include_url=False))) from error
 
 
-def to_request(fields: EditFields, pictures: Pictures, model: str | None) -> EditRequest:
+def margins_asked(fields: EditFields, source: bytes | None) -> Margins | None:
+    """The pixels that a source is extended by, which takes time; None where it is not."""
+    if not fields.sides and fields.extend_to is None:
+        return None
+    if source is None:
+        raise InvalidRequest("margins to extend need a source: send a picture")
+    return margins_of(images.load(source).extent, fields.sides, fields.extend_to)
+
+
+def to_request(
+    fields: EditFields, pictures: Pictures, model: str | None, extend: Margins | None = None
+) -> EditRequest:
     """The request that decides the pixels.
 
-    model  what fields.model stands for on this server
+    model   what fields.model stands for on this server
+    extend  as of `margins_asked`
     """
     styles = [style_file(name).read_bytes() for name in fields.style]
     seed = secrets.randbelow(MAX_SEED + 1) if fields.seed == "random" else fields.seed
@@ -305,4 +332,5 @@ def to_request(fields: EditFields, pictures: Pictures, model: str | None) -> Edi
         references=(*styles, *pictures.references),
         mask=pictures.mask,
         strength_map=pictures.strength_map,
+        extend=extend,
     )
