@@ -16,7 +16,20 @@ from tests.families import single, tiny
 from partway.checkpoints import hub, locate
 from partway.checkpoints.distilled import few_steps
 from partway.checkpoints.scheduler import schedule_of
-from partway.checkpoints.single_file import CROSS_ATTENTION, FIRST_CONV, SECOND_ENCODER
+from partway.checkpoints.single_file import (
+    CROSS_ATTENTION,
+    FIRST_CONV,
+    FLUX_BLOCK,
+    FLUX_GUIDANCE,
+    FLUX_IN,
+    QWEN_BLOCK,
+    SD3_BLOCK,
+    SD3_LAST,
+    SD3_NORM,
+    SECOND_ENCODER,
+    UNET,
+    Z_IMAGE_BLOCK,
+)
 from partway.errors import ModelError, UnknownName
 from partway.families import load_family, profile_of
 from partway.noise import Noise
@@ -80,6 +93,63 @@ def test_a_single_file_is_the_same_model_as_its_folder(tmp_path: Path) -> None:
     assert np.abs(one.decode(x[0]) - other.decode(x[0])).max() < 1e-5
 
 
+FLUX = {FLUX_BLOCK: (128,), FLUX_IN: (3072, 64)}
+SD3 = {SD3_BLOCK: (9216,)}
+FLOWS = {
+    "flux-dev": FLUX | {FLUX_GUIDANCE: (3072, 256)},
+    "flux-schnell": FLUX,
+    "sd3": SD3,
+    "sd3.5-medium": SD3 | {SD3_NORM: (64,)},
+    "sd3.5-large": SD3 | {SD3_NORM: (64,), SD3_LAST + "x_block.mlp.fc1.weight": (9728, 2432)},
+    "z-image": {Z_IMAGE_BLOCK: (15360, 256)},
+    "qwen-image": {QWEN_BLOCK: (18432, 3072)},
+}
+
+
+@pytest.mark.parametrize("kind", FLOWS)
+def test_flows_are_known_by_their_tensors(kind: str, tmp_path: Path) -> None:
+    """With the names of the network alone, and with those of a file that holds more."""
+    for number, prefix in enumerate(("", UNET)):
+        shapes = {prefix + name: shape for name, shape in FLOWS[kind].items()}
+        file = safetensors(tmp_path / f"{number}.safetensors", shapes)
+        found = locate(str(file))
+        assert found is not None
+        assert found.facts["kind"] == kind
+        profile = profile_of(str(file))
+        assert kind.replace("-", "_").startswith(profile.family)
+        assert profile.native_size == (1328 if kind == "qwen-image" else 1024)
+        assert profile.stride == 16
+        assert profile.built_in_guidance == (kind == "flux-dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "metadata"),
+    [
+        ("flux1-kontext-dev", "flux-dev", {}),
+        ("mine", "flux-dev", {"modelspec.architecture": "Flux.1-kontext-dev"}),
+        ("qwen_image_edit_2509_bf16", "qwen-image", {}),
+    ],
+)
+def test_flows_without_a_start_are_known_by_their_names(
+    tmp_path: Path, name: str, kind: str, metadata: dict[str, str]
+) -> None:
+    """Their tensors are those of the models they were trained from."""
+    file = safetensors(tmp_path / f"{name}.safetensors", FLOWS[kind], **metadata)
+    with pytest.raises(ModelError, match="strength would mean nothing"):
+        profile_of(str(file))
+
+
+@pytest.mark.parametrize("kind", single.FLOWS)
+def test_a_flow_in_a_single_file_is_the_same_model_as_its_folder(kind: str, tmp_path: Path) -> None:
+    file = single.build_flow(kind, tmp_path)
+    one = load_family(profile_of(str(file)), "fp32")
+    other = load_family(profile_of(str(tiny.folder_of(kind))), "fp32")
+    shape, levels = other.latent_shape(64, 48), [one.schedule.level(0.5)]
+    x, words = Noise(1, (1, *shape))(), [other.encode_prompt("red")]
+    assert np.abs(one.predict(x, levels, words) - other.predict(x, levels, words)).max() < 1e-5
+    assert np.array_equal(one.decode(x[0]), other.decode(x[0]))
+
+
 def test_a_single_file_without_its_tokenizers_says_where_they_are(tmp_path: Path) -> None:
     file = single.build(tmp_path, configs=False)
     with pytest.raises(ModelError, match=r"stable-diffusion-v1-5.*a folder dream/"):
@@ -93,6 +163,7 @@ def test_a_single_file_without_its_tokenizers_says_where_they_are(tmp_path: Path
         ({FIRST_CONV: (320, 8, 3, 3)}, "no noise level to start from"),
         ({"control_model.time_embed.0.weight": (1,)}, "ControlNet"),
         ({"decoder.conv_in.weight": (1,)}, "autoencoder"),
+        ({FLUX_BLOCK: (128,), FLUX_IN: (3072, 384)}, "relative of FLUX"),
         ({"something.else": (1,)}, "no kind"),
     ],
 )

@@ -29,7 +29,7 @@ PIPELINES = {
     "sd3": ("StableDiffusion3Img2ImgPipeline", ((1.0, None), (7.0, None), (4.0, "blue"))),
     "sd3-without-t5": ("StableDiffusion3Img2ImgPipeline", ((4.0, "blue"),)),
     "z-image": ("ZImageImg2ImgPipeline", ((0.0, None), (4.0, None), (3.0, "blue"))),
-    "qwen-image": ("QwenImageImg2ImgPipeline", ((1.0, None), (4.0, "blue"), (4.0, None))),
+    "qwen-image": ("QwenImageImg2ImgPipeline", ((4.0, "blue"), (1.0, None), (4.0, None))),
 }
 STRENGTHS = (0.05, 0.3, 0.45, 0.8, 1.0)
 RUNS = list(product(STRENGTHS, (1, 4, 20)))

@@ -1,4 +1,4 @@
-"""Tiny checkpoints in one .safetensors, with the tensor names of the original Stable Diffusion.
+"""Tiny checkpoints in one .safetensors, with the tensor names that the originals have.
 
 The names are those that published files have, written from diffusers' own by the rules of the
 original code: blocks are counted through, and the parts of a block have numbers.
@@ -72,6 +72,99 @@ def vae_name(name: str, blocks: int) -> str:
     turned = r"up_blocks\.(\d)\."
     name = re.sub(turned, lambda m: f"up.{blocks - 1 - int(m[1])}.", name)
     return name.replace(".resnets.", ".block.").replace(".upsamplers.0.", ".upsample.")
+
+
+SD3_BLOCK = {
+    "norm1.linear": "x_block.adaLN_modulation.1",
+    "norm1_context.linear": "context_block.adaLN_modulation.1",
+    "attn.to_out.0": "x_block.attn.proj", "attn.to_add_out": "context_block.attn.proj",
+    "ff.net.0.proj": "x_block.mlp.fc1", "ff.net.2": "x_block.mlp.fc2",
+    "ff_context.net.0.proj": "context_block.mlp.fc1", "ff_context.net.2": "context_block.mlp.fc2",
+}  # fmt: skip
+SD3_ENDS = {
+    "pos_embed.pos_embed": "pos_embed", "pos_embed.proj.": "x_embedder.proj.",
+    "time_text_embed.timestep_embedder.linear_1.": "t_embedder.mlp.0.",
+    "time_text_embed.timestep_embedder.linear_2.": "t_embedder.mlp.2.",
+    "time_text_embed.text_embedder.linear_1.": "y_embedder.mlp.0.",
+    "time_text_embed.text_embedder.linear_2.": "y_embedder.mlp.2.",
+    "norm_out.linear.": "final_layer.adaLN_modulation.1.", "proj_out.": "final_layer.linear.",
+}  # fmt: skip
+
+
+def fused(tensors: dict[str, Any], parts: tuple[str, ...], whole: str) -> None:
+    """Queries, keys and values of an attention in one tensor."""
+    torch = import_module("torch")
+    for name in [name for name in tensors if parts[0] in name]:
+        found = [tensors.pop(name.replace(parts[0], part)) for part in parts]
+        tensors[name.replace(parts[0], whole)] = torch.cat(found)
+
+
+def turned(tensor: Any) -> Any:
+    """Scale and shift in the other order."""
+    torch = import_module("torch")
+    return torch.cat(tensor.chunk(2)[::-1])
+
+
+def sd3_names(tensors: dict[str, Any]) -> dict[str, Any]:
+    """A transformer of Stable Diffusion 3 as published."""
+    last = max(int(name.split(".")[1]) for name in tensors if name.startswith("transformer_blocks"))
+    for name in list(tensors):
+        if name.startswith((f"transformer_blocks.{last}.norm1_context", "norm_out")):
+            tensors[name] = turned(tensors[name])
+    fused(tensors, ("attn.to_q.", "attn.to_k.", "attn.to_v."), "x_block.attn.qkv.")
+    added = tuple(f"attn.add_{each}_proj." for each in "qkv")
+    fused(tensors, added, "context_block.attn.qkv.")
+    named: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        known = re.sub(r"^transformer_blocks", "joint_blocks", name)
+        for ours, original in SD3_BLOCK.items():
+            known = re.sub(rf"^(joint_blocks\.\d+)\.{re.escape(ours)}\.", rf"\1.{original}.", known)
+        for ours, original in SD3_ENDS.items():
+            known = original + known.removeprefix(ours) if known.startswith(ours) else known
+        named[known] = tensor
+    return named
+
+
+def z_image_names(tensors: dict[str, Any]) -> dict[str, Any]:
+    """A transformer of Z-Image as published."""
+    fused(tensors, ("attention.to_q.", "attention.to_k.", "attention.to_v."), "attention.qkv.")
+    renamed = {
+        "attention.to_out.0.": "attention.out.", "attention.norm_": "attention.",
+        "all_final_layer.2-1.": "final_layer.", "all_x_embedder.2-1.": "x_embedder.",
+    }  # fmt: skip
+    named: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        known = name
+        for ours, original in renamed.items():
+            known = known.replace(ours, original)
+        known = re.sub(r"attention\.([qk])\.weight", r"attention.\1_norm.weight", known)
+        named[known] = tensor
+    return named
+
+
+FLOWS = {
+    "sd3": (sd3_names, ""),
+    "z-image": (z_image_names, "model.diffusion_model."),
+    "qwen-image": (dict[str, Any], ""),
+}
+
+
+def build_flow(kind: str, folder: Path) -> Path:
+    """A flow's transformer in one file, and what it needs around it in a folder beside it."""
+    source = tiny.folder_of(kind)
+    weights = next((source / "transformer").glob("*.safetensors"))
+    safetensors = import_module("safetensors.torch")
+    named, prefix = FLOWS[kind]
+    file = folder / f"{kind}.safetensors"
+    tensors = named(safetensors.load_file(str(weights))).items()
+    kept = {prefix + name: tensor.contiguous() for name, tensor in tensors}
+    safetensors.save_file(kept, str(file))
+    copytree(
+        source,
+        folder / kind,
+        ignore=lambda place, _: [weights.name] if Path(place).name == "transformer" else [],
+    )
+    return file
 
 
 def build(folder: Path, *, configs: bool = True) -> Path:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from tests.families import tiny
 
+from partway.check import parity
 from partway.denoiser import norm_kept
 from partway.dialects import kind_of
 from partway.engine import Engine
@@ -91,6 +92,26 @@ def test_shared_calls_agree_with_single_ones(kind: str, icon: Image.Image) -> No
         assert isinstance(shared, EditResult)
         alone = np.asarray(engine.run(request).image).astype(int)
         assert np.abs(np.asarray(shared.image) - alone).max() <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_compares_with_diffusers_at_two_guidances(kind: str, icon: Image.Image) -> None:
+    engine, profile = Engine(), profile_of(str(tiny.folder_of(kind)))
+    found = list(parity(engine, engine.run, profile, asked(kind, icon, steps=None)))
+    assert [each.passed for each in found] == [True, True], found
+
+
+@pytest.mark.parametrize("kind", ["flux-dev", "qwen-image"])
+def test_a_loaded_pipeline_is_the_same_model(kind: str, icon: Image.Image) -> None:
+    folder = str(tiny.folder_of(kind))
+    pipe: Any = import_module("diffusers").DiffusionPipeline.from_pretrained(
+        folder, local_files_only=True
+    )
+    request = asked(kind, icon, strength=0.6)
+    one = Engine.from_pipeline(pipe).run(request.with_(model=None, precision="auto"))
+    other = Engine().run(request)
+    assert one.request.sampler == "euler"
+    assert np.abs(np.asarray(one.image).astype(int) - np.asarray(other.image)).max() <= 1
 
 
 def test_a_shift_moves_steps_and_no_strength(tmp_path: Path, icon: Image.Image) -> None:

@@ -90,8 +90,13 @@ def _from_file(file: Path) -> Checkpoint:
         raise ModelError(f"{file.name} is no checkpoint: want .safetensors, a folder or a hub id")
     kind, facts = single_file.recognise(file)
     beside = single_file.configs_beside(file)
-    configs = dict(kind.configs if beside is None else layout.read(beside)[1])
+    pipeline, found = (kind.pipeline, kind.configs) if beside is None else layout.read(beside)
+    configs = dict(found)
     configs["scheduler"] = {**configs["scheduler"], **facts.pop("scheduler")}
     return Checkpoint(
-        name=file.stem, place=file, pipeline=kind.pipeline, configs=configs, facts=facts
+        name=file.stem,
+        place=file,
+        pipeline=pipeline if kind.transformer else kind.pipeline,  # flows' relatives look alike
+        configs=configs,
+        facts=facts,
     )

@@ -14,7 +14,7 @@ that needs either is refused here, before any library opens it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -67,13 +67,16 @@ def networks(folder: Path) -> dict[str, str]:
     return {name: kind for name, kind in found.items() if not name.startswith(WEIGHTLESS)}
 
 
-def variant_of(folder: Path) -> str | None:
+def variant_of(folder: Path, elsewhere: Collection[str] = ()) -> str | None:
     """The variant to load: None where every network has plain weights, else "fp16".
 
+    elsewhere  networks whose weights are not looked for here
     ModelError where a network has none as .safetensors.
     """
     variant: str | None = None
     for name in networks(folder):
+        if name in elsewhere:
+            continue
         files = [file.name for file in (folder / name).glob("*.safetensors")]
         if not files:
             others = sorted(file.name for file in (folder / name).glob("*.bin"))

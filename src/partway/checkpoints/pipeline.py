@@ -53,28 +53,37 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
 def _from_folder(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     """A folder in diffusers' layout; of a hub id, its weights are fetched first."""
     folder = checkpoint.place
-    networks = layout.networks(folder)
-    precisions = {name: _precision(name, kind, precision) for name, kind in networks.items()}
     if "repository" in checkpoint.facts:
         repository, revision = checkpoint.facts["repository"], checkpoint.facts["revision"]
-        folder = hub.weights(repository, revision, list(networks))
-    return _class(diffusers, checkpoint.pipeline).from_pretrained(
+        folder = hub.weights(repository, revision, list(layout.networks(folder)))
+    return _assembled(diffusers, checkpoint.pipeline, folder, precision)
+
+
+def _assembled(diffusers: Any, pipeline: str, folder: Path, precision: str, **loaded: Any) -> Any:
+    """The components of a folder in diffusers' layout, but for those loaded already."""
+    networks = layout.networks(folder)
+    precisions = {name: _precision(name, kind, precision) for name, kind in networks.items()}
+    return _class(diffusers, pipeline).from_pretrained(
         str(folder),
-        variant=layout.variant_of(folder),
+        variant=layout.variant_of(folder, loaded),
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
         dtype={name: dtype_of(each) for name, each in precisions.items()},
-        **_unused(diffusers, checkpoint.pipeline, layout.components(folder)),
+        **_unused(diffusers, pipeline, layout.components(folder)),
+        **loaded,
     )
 
 
 def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     """A single .safetensors, with configs and tokenizers from beside it or from the hub."""
     file = checkpoint.place
+    kind = single_file.recognise(file)[0]
     configs = single_file.configs_beside(file)
+    if kind.transformer:
+        return _around(diffusers, kind, file, configs, precision)
     if configs is None:
-        configs = _configs_of(single_file.recognise(file)[0], file)
+        configs = _configs_of(kind, file)[0]
     pipe = _class(diffusers, checkpoint.pipeline).from_single_file(
         str(file),
         config=str(configs),
@@ -87,10 +96,28 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     return pipe
 
 
-def _configs_of(kind: single_file.Kind, file: Path) -> Path:
-    """Configs and tokenizers of a kind of single file, from the hub."""
+def _around(
+    diffusers: Any, kind: single_file.Kind, file: Path, folder: Path | None, precision: str
+) -> Any:
+    """A file's transformer, and from a folder or the hub what it needs around it."""
+    if folder is None:
+        folder, revision = _configs_of(kind, file)
+        others = [name for name in layout.networks(folder) if name != "transformer"]
+        folder = hub.weights(kind.repository, revision, others)
+    transformer = _class(diffusers, kind.transformer).from_single_file(
+        str(file),
+        config=str(folder),
+        subfolder="transformer",
+        local_files_only=True,
+        dtype=dtype_of(precision),
+    )
+    return _assembled(diffusers, kind.pipeline, folder, precision, transformer=transformer)
+
+
+def _configs_of(kind: single_file.Kind, file: Path) -> tuple[Path, str]:
+    """Configs and tokenizers of a kind of single file, from the hub, and their commit."""
     try:
-        return hub.configs(kind.repository, None)[0]
+        return hub.configs(kind.repository, None)
     except ModelError as error:
         raise ModelError(
             f"{file.name} holds no tokenizers, and {error}. Or lay those of {kind.repository} "

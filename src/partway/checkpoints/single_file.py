@@ -4,7 +4,8 @@
 
 Only the header is read here. What the file does not hold, tokenizers and configs, comes from a
 folder in diffusers' layout of the same name beside it (model.safetensors, model/), else from the
-hub, where each kind has a repository.
+hub, where each kind has a repository. Of a flow a file is the transformer; whatever else it holds
+is as in that folder, from where text encoders and autoencoder come with their weights.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -31,6 +32,19 @@ SECOND_ENCODER = "conditioner.embedders.1.model."
 VP = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 DECLARED = {"v": "v_prediction", "epsilon": "epsilon"}  # modelspec → diffusers
 STORED = {"F16": "fp16", "BF16": "bf16"}  # all others are read as fp32
+# Flows, by tensors that only they have; the names may begin with UNET.
+FLUX_BLOCK = "double_blocks.0.img_attn.norm.key_norm.scale"
+FLUX_IN, FLUX_GUIDANCE = "img_in.weight", "guidance_in.in_layer.weight"
+FLUX_RELATIVES = ("distilled_guidance_layer.in_proj.bias", "single_stream_modulation.lin.weight")
+SD3_BLOCK = "joint_blocks.0.context_block.adaLN_modulation.1.bias"
+SD3_NORM, SD3_LAST = "joint_blocks.0.x_block.attn.ln_q.weight", "joint_blocks.37."
+Z_IMAGE_BLOCK = "layers.0.adaLN_modulation.0.weight"
+QWEN_BLOCK = "transformer_blocks.0.img_mod.1.weight"
+# Relatives with the same tensors, known by a word of their names alone.
+NAMED = {
+    "flux-dev": ("kontext", "FluxKontextPipeline"),
+    "qwen-image": ("edit", "QwenImageEditPipeline"),
+}
 LORA_PARTS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".alpha", ".hada_w1_")
 
 
@@ -41,11 +55,13 @@ class Kind:
     pipeline    diffusers' class
     repository  on the hub, with the configs and tokenizers that belong to it
     configs     of what edits need to know before those are there
+    transformer  class of the network where that alone is taken from the file
     """
 
     pipeline: str
     repository: str
     configs: Configs
+    transformer: str = ""
 
 
 def _discrete(channels: int, size: int, prediction: str = "epsilon") -> Configs:
@@ -64,6 +80,37 @@ SD2_INPAINTING = "stabilityai/stable-diffusion-2-inpainting"
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SDXL_INPAINTING = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 
+
+def _flow(transformer: Mapping[str, Any], **scheduler: Any) -> Configs:
+    """Configs of a flow with 16 channels of latents, drawn at 1024 pixels."""
+    vae = {"block_out_channels": [128, 256, 512, 512], "latent_channels": 16, "sample_size": 1024}
+    named = {"_class_name": "FlowMatchEulerDiscreteScheduler", **scheduler}
+    return {"transformer": transformer, "vae": vae, "scheduler": named}
+
+
+FLUX = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
+QWEN: Configs = {
+    "transformer": {},
+    "vae": {"z_dim": 16, "latents_mean": [], "temperal_downsample": [False, True, True]},
+    "scheduler": {**FLUX, "max_shift": 0.9, "max_image_seq_len": 8192, "shift_terminal": 0.02},
+}
+
+
+def _sd3(repository: str, **transformer: Any) -> Kind:
+    """A kind of Stable Diffusion 3."""
+    configs = _flow({"in_channels": 16, **transformer}, shift=3.0)
+    owner = "stabilityai/stable-diffusion-3"
+    pipeline = "StableDiffusion3Pipeline"
+    return Kind(pipeline, owner + repository, configs, "SD3Transformer2DModel")
+
+
+def _flux(repository: str, *, guidance: bool, **scheduler: Any) -> Kind:
+    """A kind of FLUX.1."""
+    configs = _flow({"in_channels": 64, "guidance_embeds": guidance}, **scheduler)
+    owner = "black-forest-labs/FLUX.1-"
+    return Kind("FluxPipeline", owner + repository, configs, "FluxTransformer2DModel")
+
+
 KINDS = {
     "sd1": Kind("StableDiffusionPipeline", SD1, _discrete(4, 64)),
     "sd1-inpainting": Kind("StableDiffusionInpaintPipeline", SD1_INPAINTING, _discrete(9, 64)),
@@ -71,6 +118,18 @@ KINDS = {
     "sd2-inpainting": Kind("StableDiffusionInpaintPipeline", SD2_INPAINTING, _discrete(9, 64)),
     "sdxl": Kind("StableDiffusionXLPipeline", SDXL, _discrete(4, 128)),
     "sdxl-inpainting": Kind("StableDiffusionXLInpaintPipeline", SDXL_INPAINTING, _discrete(9, 128)),
+    "flux-dev": _flux("dev", guidance=True, **FLUX),
+    "flux-schnell": _flux("schnell", guidance=False, shift=1.0),
+    "sd3": _sd3("-medium-diffusers"),
+    "sd3.5-medium": _sd3(".5-medium", qk_norm="rms_norm"),
+    "sd3.5-large": _sd3(".5-large", qk_norm="rms_norm"),
+    "z-image": Kind(
+        "ZImagePipeline",
+        "Tongyi-MAI/Z-Image-Turbo",
+        _flow({}, shift=3.0),
+        "ZImageTransformer2DModel",
+    ),
+    "qwen-image": Kind("QwenImagePipeline", "Qwen/Qwen-Image", QWEN, "QwenImageTransformer2DModel"),
 }
 
 
@@ -97,14 +156,23 @@ def recognise(file: Path) -> tuple[Kind, dict[str, Any]]:
     side = metadata.get("modelspec.resolution", "").lower().split("x")[0]
     if side.isdecimal():
         facts["resolution"] = int(side)
-    return KINDS[name], facts
+    kind = KINDS[name]
+    word, pipeline = NAMED.get(name, ("", kind.pipeline))
+    titles = (
+        file.stem,
+        metadata.get("modelspec.title", ""),
+        metadata.get("modelspec.architecture", ""),
+    )
+    if word and any(word in title.lower() for title in titles):
+        kind = replace(kind, pipeline=pipeline)
+    return kind, facts
 
 
 def kind_of(shapes: Shapes) -> str | None:
     """A name in KINDS; None for anything else."""
     first = shapes.get(FIRST_CONV)
     if first is None or len(first) != 4:
-        return None
+        return _flow_of({name.removeprefix(UNET): shape for name, shape in shapes.items()})
     suffix = {4: "", 9: "-inpainting"}.get(first[1])
     if suffix is None:
         return None
@@ -118,6 +186,21 @@ def kind_of(shapes: Shapes) -> str | None:
     return None
 
 
+def _flow_of(shapes: Shapes) -> str | None:
+    """A flow's name in KINDS by the names of its transformer's tensors, without their prefix."""
+    if FLUX_BLOCK in shapes:
+        odd = any(name in shapes for name in FLUX_RELATIVES) or shapes[FLUX_IN][-1:] != (64,)
+        found = "flux-dev" if FLUX_GUIDANCE in shapes else "flux-schnell"
+        return None if odd else found
+    if SD3_BLOCK in shapes:
+        large = any(name.startswith(SD3_LAST) for name in shapes)
+        later = "sd3.5-large" if large else "sd3.5-medium"
+        return later if SD3_NORM in shapes else "sd3"
+    if Z_IMAGE_BLOCK in shapes:
+        return "z-image"
+    return "qwen-image" if QWEN_BLOCK in shapes else None
+
+
 def _else(shapes: Shapes) -> str:
     """What a file is instead, in words."""
     if any(part in name for name in shapes for part in LORA_PARTS):
@@ -128,6 +211,8 @@ def _else(shapes: Shapes) -> str:
         return "it is a ControlNet"
     if FIRST_CONV not in shapes and any(name.startswith("decoder.") for name in shapes):
         return "it is an autoencoder alone"
+    if {FLUX_BLOCK, UNET + FLUX_BLOCK} & set(shapes):
+        return "it is a relative of FLUX.1 (Fill, Canny, Depth, Chroma or FLUX.2)"
     return "the names of its tensors belong to no kind in `partway models`"
 
 
