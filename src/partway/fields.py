@@ -21,6 +21,15 @@ def number(name: str, value: object) -> float:
         raise InvalidRequest(f"{name} has hundreds of digits, want a number") from error
 
 
+def share(name: str, value: str, want: str) -> float:
+    """A number as people write it: 0.45, 0,45 or 45%; its range is checked elsewhere."""
+    plain = value.strip().replace(",", ".")
+    try:
+        return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} is {value!r}, want {want}") from error
+
+
 def whole(name: str, value: object) -> int:
     """A whole number as int."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

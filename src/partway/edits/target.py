@@ -67,6 +67,7 @@ class Found:
 
 
 Search: TypeAlias = Generator[Trial, float, Trial]
+Trials: TypeAlias = "Generator[EditRequest, EditResult, Found]"
 Tried: TypeAlias = list[tuple[float, float]]  # (share of change, kept)
 
 
@@ -164,7 +165,30 @@ def find(
 ) -> Found:
     """The strength at which `request` keeps `keep` of its source's structure, and the picture.
 
-    run            an engine's, with whatever listener and cancel belong to it
+    run  an engine's, with whatever listener and cancel belong to it
+
+    All else as of `trials`.
+    """
+    walk = trials(request, keep, gain=gain, curve=curve, default_steps=default_steps)
+    result: EditResult | None = None
+    while True:
+        try:
+            asked = next(walk) if result is None else walk.send(result)
+        except StopIteration as done:
+            return done.value
+        result = run(asked)
+
+
+def trials(
+    request: EditRequest,
+    keep: float,
+    *,
+    gain: float = 1.0,
+    curve: Curve | None = None,
+    default_steps: int = 20,
+) -> Trials:
+    """The requests of a search: each is yielded to be run, and its result sent back.
+
     keep           0 … 1; exactly 1 is strength 0
     gain, curve    the model's calibration; without a curve the promise of dial `standard` guides
     default_steps  the model's own, where the request names none
@@ -177,7 +201,7 @@ def find(
     if request.extend is not None:
         raise InvalidRequest("--keep is for edits: a source that is extended is kept as it is")
     if keep == 1.0:
-        result = run(request.with_(strength=0.0))
+        result = yield request.with_(strength=0.0)
         return Found(0.0, result, 1.0, 1)
     guide = curve or typical(gain)
     short = _short(request, default_steps)
@@ -196,7 +220,7 @@ def find(
         wanted = strength_at(guide.noise_fraction(trial.share), request.dial, gain, curve)
         strength = 1.0 if trial.share == 1.0 else max(round(wanted, DIGITS), 10**-DIGITS)
         asked = request if trial.full or short is None else short
-        result = run(asked.with_(strength=strength))
+        result = yield asked.with_(strength=strength)
         renders += 1
         kept = _kept(result)
         if trial.full:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from partway.errors import InvalidRequest, UnknownName
+from partway.fields import share
 from partway.noise import MAX_SEED
 from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, PRECISIONS
 from partway.samplers import SAMPLERS
@@ -305,15 +306,6 @@ def output_options(function: F) -> F:
             click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
         ),
     )
-
-
-def share(name: str, text: str, want: str) -> float:
-    """A number as people write it: 0.45, 0,45 or 45%; its range is the request's to check."""
-    plain = text.strip().replace(",", ".")
-    try:
-        return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
-    except ValueError as error:
-        raise InvalidRequest(f"{name} is {text!r}, want {want}") from error
 
 
 class Strength(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click

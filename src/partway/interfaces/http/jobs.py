@@ -85,6 +85,7 @@ class Job:
         self.log: list[Entry] = []
         self.ended: float | None = None
         self.submission: Submission | None = None
+        self.stopping = False  # it was asked to
         self._next_id = 1
         self._news = asyncio.Event()
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
@@ -262,6 +263,8 @@ def _waiting(index: int, checked: Checked) -> dict[str, Any]:
         "index": index,
         "status": "queued",
         "strength": request.effective_strength,
+        "keep": None,
+        "runs": None,
         "seed": request.seed,
         "plan": plan_facts(outline.plan, outline.evaluations, model),
         "done": 0,

@@ -21,6 +21,7 @@ from partway.interfaces.http.uploads import (
     EditJSON,
     SweepFields,
     SweepJSON,
+    keep_asked,
     margins_asked,
     parse_fields,
     pictures_of,
@@ -82,6 +83,8 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
     asked = to_request(fields, pictures, model, extend)
     requests = [asked]
     if isinstance(fields, SweepFields):
+        if fields.keep is not None:
+            raise InvalidRequest("a sweep goes over strengths: leave keep out")
         requests = sweep_requests(asked, _strengths(fields.strengths))
     job = await service.submit(
         requests,
@@ -91,6 +94,7 @@ async def _start(request: Request, kind: type[EditFields]) -> Response:
         metadata=fields.metadata,
         keep_gps=fields.keep_gps,
         word=None if isinstance(fields, SweepFields) else fields.word,
+        keep=keep_asked(fields),
     )
     if not _waits(request):
         facts = {

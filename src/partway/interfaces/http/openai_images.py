@@ -28,6 +28,7 @@ from partway.interfaces.http.uploads import (
     EditFields,
     Pictures,
     decode_picture,
+    keep_asked,
     margins_asked,
     read_body,
     to_request,
@@ -128,6 +129,7 @@ async def _make(
         metadata=fields.metadata,
         keep_gps=fields.keep_gps,
         word=fields.word,
+        keep=keep_asked(fields),
     )
     await service.wait(job, request)
     base = str(request.base_url).rstrip("/")

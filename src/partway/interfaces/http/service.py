@@ -23,6 +23,7 @@ from partway.interfaces.http.errors import Conflict
 from partway.interfaces.http.fitting import check_size
 from partway.interfaces.http.jobs import Checked, Job, Jobs
 from partway.interfaces.http.results import check_format
+from partway.interfaces.http.searching import Search, trials_of
 from partway.outline import calibration_of, outline
 from partway.settings import load_settings
 from partway.strength import named_strength
@@ -107,23 +108,37 @@ class Service:
         metadata: bool = True,
         keep_gps: bool = False,
         word: str | None = None,
+        keep: float | None = None,
     ) -> Job:
         """Check requests and have them run: a job. Raises what is wrong with any of them.
 
         word  of WORDS, in place of their strengths
+        keep  share of structure to keep, in place of the one request's strength: it is looked for
         """
         format_name = check_format(format_name)
         checked = await self.in_thread(check_requests, requests, word)
         metadata = metadata and load_settings().metadata
         job = Job(checked, format_name, metadata=metadata, keep_gps=keep_gps)
         try:
-            job.submission = self.executor.submit(
-                [each.request for each in checked],
-                mode=mode,
-                preview_every=preview_every,
-                seconds=self.seconds,
-                on_event=job.hear,
-            )
+            if keep is not None:
+                walk, first = trials_of(checked, keep)
+                Search(
+                    self.executor,
+                    job,
+                    walk,
+                    keep,
+                    mode=mode,
+                    preview_every=preview_every,
+                    seconds=self.seconds,
+                ).run(first)
+            else:
+                job.submission = self.executor.submit(
+                    [each.request for each in checked],
+                    mode=mode,
+                    preview_every=preview_every,
+                    seconds=self.seconds,
+                    on_event=job.hear,
+                )
         except BaseException:
             job.forget()
             raise
@@ -132,6 +147,7 @@ class Service:
 
     def cancel(self, job: Job) -> None:
         """Stop a job; no other is touched."""
+        job.stopping = True
         if job.submission is not None:
             self.executor.cancel(job.submission)
 

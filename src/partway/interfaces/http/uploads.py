@@ -17,7 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from starlette.datastructures import UploadFile
 
 from partway import images
+from partway.edits.target import check_keep
 from partway.errors import InvalidRequest
+from partway.fields import share
 from partway.interfaces.http.errors import HTTPError, TooLarge, Unsupported, words
 from partway.margins import Margins, margins_of
 from partway.noise import MAX_SEED
@@ -67,6 +69,11 @@ class EditFields(BaseModel):
         description="0 keeps the source, 1 ignores it; 0.5 where none is given. A word is the "
         "number that changes pictures so much on the model.",
         json_schema_extra={"minimum": 0, "maximum": 1},
+    )
+    keep: float | str | None = Field(
+        None,
+        description="Instead of a strength: the share of structure to keep, 0.7 or 70%. The "
+        "strength is found in at most six runs and stands in the result.",
     )
     dial: str = Field(
         "standard", description="How strength is read: standard, sd1, noise or perceptual."
@@ -300,6 +307,15 @@ def parse_fields(kind: type[EditFields], body: Body) -> EditFields:
         return kind.model_validate(given, strict=True if body.is_json else None)
     except ValidationError as error:
         raise InvalidRequest(words(error.errors(include_url=False))) from error
+
+
+def keep_asked(fields: EditFields) -> float | None:
+    """The share of structure to keep, 0 … 1; None where a strength is meant."""
+    if fields.keep is None:
+        return None
+    if fields.strength is not None:
+        raise InvalidRequest("give strength or keep, not both")
+    return check_keep(share("keep", str(fields.keep), "a share of the structure; try 70%"))
 
 
 def margins_asked(fields: EditFields, source: bytes | None) -> Margins | None:
