@@ -127,6 +127,9 @@ def parity(
         return
     family: Any = engine.family(profile, request.precision)
     picture = _cut(Image.fromarray(images.load(request.source or b"").rgb), profile.stride)
+    if not all(picture.size):
+        yield Finding("diffusers", None, f"the picture has no {profile.stride} pixels a side")
+        return
     request = request.with_(source=images.read_bytes(picture), full_steps=None)
     for sampler, factor in FLOW_WALKS if profile.schedule.path == "flow" else WALKS:
         guidance = factor * profile.default_guidance

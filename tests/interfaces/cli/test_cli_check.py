@@ -36,6 +36,16 @@ def test_random_weights_agree_with_diffusers_and_draw_nothing(run: Run, work: Pa
     assert (work / "check-sdxl.png").is_file()
 
 
+def test_a_picture_smaller_than_a_stride_is_checked_without_diffusers(run: Run, work: Path) -> None:
+    Image.new("RGB", (5, 5), "red").save(work / "small.png")
+    model = str(tiny.folder_of("sd1"))
+    done = run("check", "small.png", "-m", model, "--full-steps", "1", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["question"] for line in lines][-1] == "diffusers"
+    assert "no 8 pixels a side" in lines[-1]["detail"]
+    assert (work / "check-sd1.png").is_file()
+
+
 def test_what_cannot_be_checked(run: Run) -> None:
     assert "needs a model" in run("check").stderr
     assert "follows pictures" in run("check", "-m", "exemplar").stderr
