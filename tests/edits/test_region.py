@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from partway.edits.region import grown
+from partway import images
+from partway.edits.region import grown, region_of
 from partway.edits.surroundings import continued
 from partway.engine import Engine
 from partway.errors import InvalidRequest
@@ -192,6 +193,37 @@ def test_holes_are_continued_smoothly() -> None:
     filled = continued(np.where(known[..., None] > 0, ramp, 0).astype(np.uint8), known)
     assert np.array_equal(filled[known > 0], ramp[known > 0])
     assert np.abs(filled[known == 0].astype(int) - ramp[known == 0]).mean() < 20
+
+
+def test_only_the_masked_part_is_seen_with_its_padding() -> None:
+    source = png(noisy())
+    request = EditRequest(source=source, mask=png(mask()), mask_feather=0.0, padding=4)
+    for more, box in (
+        ({}, (0, 0, 72, 56)),
+        ({"only_masked": True}, (16, 6, 55, 45)),
+        ({"only_masked": True, "padding": 0}, (20, 10, 51, 41)),
+        ({"only_masked": True, "padding": 30}, (0, 0, 72, 56)),
+    ):
+        region = region_of(request.with_(**more), images.load(source))
+        assert region is not None
+        assert region.box == box
+
+
+def test_a_feather_is_a_64th_of_the_long_side_unless_asked() -> None:
+    half = Image.new("L", (640, 40))
+    half.paste(255, (320, 0, 640, 40))
+    picture = images.load(png(noisy(size=half.size)))
+    request = EditRequest(source=b"x", mask=png(half))
+    widths: list[int] = []
+    for feather in (None, 10.0, 30.0, 0.0):
+        region = region_of(request.with_(mask_feather=feather), picture)
+        assert region is not None
+        row = region.opacity[20]
+        widths.append(int(((row > 0.0) & (row < 1.0)).sum()))
+    assert widths[0] == widths[1]
+    assert widths[1] == pytest.approx(2 * 10, abs=4)
+    assert widths[2] == pytest.approx(2 * 30, abs=4)
+    assert widths[3] == 0
 
 
 def test_masks_grow_and_shrink() -> None:
