@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from partway.errors import Cancelled, ModelError, UserError
+from partway.checkpoints.device import VARIABLE
+from partway.errors import Cancelled, ModelError, Quarantined, UserError
 from partway.examples import EXAMPLES
+from partway.executors.pool import STALLED
 from partway.interfaces.cli import batch, cli
 from partway.jobs import embedded
 from partway.jobs.folder import MEMORY, PLACES
@@ -54,6 +56,9 @@ def test_names_and_numbers_are_the_programs() -> None:
     assert f"`{','.join(embedded.FIELDS)}`" in PAGE
     assert f"`{FILE}`" in PAGE
     assert f"up to {PLACES} pictures" in PAGE
+    assert f"for {STALLED:g} seconds" in PAGE
+    assert f"`{VARIABLE}`" in PAGE
+    assert f"`{Quarantined.code}`" in PAGE
     assert f"Up to {MEMORY // 2**20} MiB" in PAGE
     codes = (ModelError.exit_code, UserError.exit_code, batch.EXIT_SOME_FAILED,
              Stopped.exit_code, Cancelled.exit_code)  # fmt: skip

@@ -476,6 +476,57 @@ def test_killed_again_and_again_it_still_ends(whole: dict[str, str]) -> None:
         Path("out").rename(f"out-{trial}")
 
 
+@pytest.mark.slow
+def test_several_workers_make_the_files_of_one_and_a_killed_one_loses_nothing() -> None:
+    fill(16)
+    assert batch("--exact").exit_code == 0
+    Path("out").rename("expected")
+    words = [sys.executable, "-m", "partway", "batch", "in", "out", *EDIT, "--exact",
+             "--devices", "cpu,cpu"]  # fmt: skip
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as child:
+        while child.poll() is None and not any(Path("out").glob("**/*.png")):
+            time.sleep(0.005)
+        workers = children(child.pid)
+        for worker in workers[:1]:
+            os.kill(worker, signal.SIGKILL)
+        assert child.stderr is not None
+        said = child.stderr.read()
+    assert child.returncode == 0, said
+    assert len(workers) == 2, said
+    assert "16 made" in said
+    assert hashes() == hashes("expected")
+    assert "16 there already" in batch("--exact").stderr
+    assert "16 made" in batch().stderr, "--exact is a setting that decides the bytes"
+
+
+def children(parent: int) -> list[int]:
+    """The worker processes of a run."""
+    found: list[int] = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                int(place.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1]) == parent
+                and "spawn_main" in place.joinpath("cmdline").read_text()
+            ):
+                found.append(int(place.name))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
+
+
+def test_devices_that_are_not_there_are_said() -> None:
+    fill(1)
+    for devices, said in (
+        ("tpu", "device is 'tpu', want cpu"),
+        ("cpu,cpu:1", "there is no device 'cpu:1'"),
+        (",", "want 1 … 64"),
+    ):
+        done = batch("--devices", devices)
+        assert done.exit_code == 2
+        assert said in done.stderr
+    assert not Path("out").exists()
+
+
 def test_a_damaged_journal_is_said() -> None:
     fill(1)
     Path("out").mkdir()

@@ -167,19 +167,19 @@ def test_other_weights_under_the_same_name_are_other_settings(
     assert items(model="mine")["a.png"].params != calibrated
 
 
-def test_ten_thousand_pictures_take_little_memory(folder: Path) -> None:
+def test_many_pictures_take_little_memory(folder: Path) -> None:
     rows = ["file,seed"]
-    for number in range(10_000):
+    for number in range(2_000):
         (folder / f"in/sub/{number:05}.png").touch()
         rows.append(f"sub/{number:05}.png,{number}")
     tracemalloc.start()
     inputs = find("in", OUT)
     found = Items(inputs, Common(EditRequest(prompt="job")))
-    assert sum(1 for _ in found) == 10_004
+    assert sum(1 for _ in found) == 2_004
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < 10_000 * 200, held
-    assert peak < 10_000 * 500, peak
+    assert held < 2_000 * 200, held
+    assert peak < 2_000 * 500, peak
 
 
 @pytest.mark.usefixtures("folder")

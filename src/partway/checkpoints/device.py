@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from importlib import import_module
 from typing import Any
 
 from partway.errors import InvalidRequest, ModelError
 
 NEEDED = "this checkpoint runs on torch and diffusers: pip install 'partway[torch]'"
+VARIABLE = "PARTWAY_DEVICE"  # what a process runs on: each worker of several has its own
 BF16_UNITS = ("avx512_bf16", "amx_bf16", "avx10_2")  # of processors that compute in bf16
 
 
@@ -20,13 +23,33 @@ def library(name: str) -> Any:
 
 
 def best_device() -> str:
-    """The first there is of "cuda", "xpu", "mps" and "cpu"."""
+    """What PARTWAY_DEVICE says, else the first there is of "cuda", "xpu", "mps" and "cpu"."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return check_device(chosen)
+    return next((name for name in ("cuda", "xpu", "mps") if _count(name)), "cpu")
+
+
+def check_device(name: str) -> str:
+    """The device itself, as "cpu" or "cuda:1"; InvalidRequest where this machine has none such."""
+    found = re.fullmatch(r"(cpu|cuda|xpu|mps)(?::(\d+))?", name)
+    if found is None:
+        raise InvalidRequest(f"device is {name!r}, want cpu, cuda, cuda:1, xpu or mps")
+    kind, number = found[1], int(found[2] or 0)
+    there = 1 if kind == "cpu" else _count(kind)
+    if number >= there:
+        has = f"{there} of {kind}" if there else f"no {kind}"
+        raise InvalidRequest(f"there is no device {name!r}: torch finds {has} here; try cpu")
+    return kind if kind == "cpu" else name
+
+
+def _count(kind: str) -> int:
+    """How many devices of a kind there are."""
     torch = library("torch")
-    for name in ("cuda", "xpu", "mps"):
-        backend = getattr(torch.backends if name == "mps" else torch, name, None)
-        if backend is not None and backend.is_available():
-            return name
-    return "cpu"
+    backend = getattr(torch.backends if kind == "mps" else torch, kind, None)
+    if backend is None or not backend.is_available():
+        return 0
+    return 1 if kind == "mps" else int(backend.device_count())
 
 
 def resolve_precision(asked: str, device: str) -> str:
@@ -38,7 +61,7 @@ def resolve_precision(asked: str, device: str) -> str:
         raise InvalidRequest(f"precision is {asked!r}, choose from auto, bf16, fp32")
     if asked != "auto":
         return asked
-    torch = library("torch")
+    torch, device = library("torch"), device.partition(":")[0]
     if device == "cpu":
         asked_of = getattr(torch.cpu, "get_capabilities", dict[str, Any])
         units: dict[str, Any] = asked_of()
@@ -56,8 +79,8 @@ def dtype_of(precision: str) -> Any:
 
 def fits(device: str, size: int) -> bool:
     """Whether `size` bytes of weights find room on a device, a quarter of it left for the rest."""
-    torch = library("torch")
-    if device not in {"cuda", "xpu"}:
+    kind = device.partition(":")[0]
+    if kind not in {"cuda", "xpu"}:
         return True  # a CPU's and a Mac's memory is all there is: nothing to move weights to
-    free, _ = getattr(torch, device).mem_get_info()
+    free, _ = getattr(library("torch"), kind).mem_get_info(device)
     return size < 0.75 * free

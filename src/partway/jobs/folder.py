@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from partway import images
 from partway.choosing import choose_model
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from partway.jobs.items import Item, Items, Writing
     from partway.request import EditRequest
     from partway.result import EditResult
-    from partway.run import Run
+    from partway.run import Mode
 
 PLACES = 16  # results that run at once
 AHEAD = 4  # sources read before there is a place for them
@@ -98,12 +98,32 @@ def standing(items: Items, journal: Journal, out: Path, *, retry_failed: bool = 
     return Standing(make, there, failed)
 
 
+class Live(Protocol):
+    """What makes results: an engine's live run, or several workers behind its face."""
+
+    def add(self, index: int, request: EditRequest, mode: Mode) -> Iterator[Event]:
+        """Take a request up."""
+        ...
+
+    def step(self) -> Iterator[Event]:
+        """What the next moment brings."""
+        ...
+
+    def close(self) -> None:
+        """Drop everything."""
+        ...
+
+
 class FolderRun:
     """One run of a job.
 
     out      where results go; `journal` is its own
     told     hears of every item, on the thread that calls `run`
     force    replace files that the journal does not know
+    mode     of network calls: "exact" gives each result the bits it would have alone
+    live     makes what makes results; by default a run of `engine`
+    width    how many workers that is
+    memory   bytes of sources in flight from which no other is read ahead
     """
 
     def __init__(
@@ -114,7 +134,10 @@ class FolderRun:
         told: Told,
         *,
         force: bool = False,
+        mode: Mode = "shared",
         engine: Engine | None = None,
+        live: Callable[[], Live] | None = None,
+        width: int = 1,
         memory: int = MEMORY,
     ) -> None:
         self._out = out
@@ -122,7 +145,10 @@ class FolderRun:
         self._writing = writing
         self._told = told
         self._force = force
-        self._engine = engine or Engine()
+        self._mode: Mode = mode
+        self._engine = engine or Engine(cache_bytes=memory)
+        self._make_live = live or self._engine.live
+        self._width = width
         self._memory = memory
         self._waiting: Iterator[tuple[int, Item]] = iter(())
         self._next: tuple[int, Item] | None = None
@@ -143,8 +169,8 @@ class FolderRun:
         began = time.perf_counter()
         self._waiting = enumerate(items)
         self._next = next(self._waiting, None)
-        live = self._engine.live()
-        with ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
+        live, threads = self._make_live(), 2 * self._width
+        with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
             try:
                 while self._next or self._reading or self._live or self._written:
                     if cancel.is_set():
@@ -169,14 +195,14 @@ class FolderRun:
 
     def _read_ahead(self, readers: ThreadPoolExecutor) -> None:
         """Start to read what there is memory for."""
-        while self._next and len(self._reading) < AHEAD and self._room():
+        while self._next and len(self._reading) < AHEAD * self._width and self._room():
             index, item = self._next
             self._reading.append((index, item, readers.submit(self._read, item)))
             self._next = next(self._waiting, None)
 
-    def _admit(self, live: Run, writers: ThreadPoolExecutor) -> None:
+    def _admit(self, live: Live, writers: ThreadPoolExecutor) -> None:
         """Let sources that are read join the run; wait for one only where nothing runs."""
-        while self._reading and len(self._live) < PLACES:
+        while self._reading and len(self._live) < PLACES * self._width:
             if self._live and not self._reading[0][2].done():
                 return
             index, item, future = self._reading.popleft()
@@ -184,7 +210,7 @@ class FolderRun:
             if ready is not None:
                 self._live[index] = ready
                 self._used += ready.nbytes
-                self._hear(live.add(index, ready.request, "shared"), writers)
+                self._hear(live.add(index, ready.request, self._mode), writers)
 
     def _room(self) -> bool:
         """Whether one more source may be in memory."""

@@ -22,6 +22,7 @@ from partway.settings import calibration_for
 if TYPE_CHECKING:
     from partway.jobs.inputs import Input, Inputs
     from partway.request import EditRequest
+    from partway.run import Mode
 
 SEEDS = ("same", "by-name", "count")
 # Fields that only a request with a mask may have: they wait until its file is read.
@@ -56,6 +57,7 @@ class Common:
     part       fields of OF_PARTS; a mask or map is a file for all, or a folder with one of each
                input's name
     embedded   fields of jobs.embedded that are taken from what a source's own file says
+    mode       of network calls
     """
 
     request: EditRequest
@@ -65,6 +67,7 @@ class Common:
     seeds: str = "same"
     part: Mapping[str, Any] = field(default_factory=dict[str, Any])
     embedded: tuple[str, ...] = ()
+    mode: Mode = "shared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,8 @@ class Items:
         values |= {"error": None if error is None else str(error)}
         if embedded:
             values["embedded"] = embedded
+        if self._common.mode != "shared":
+            values["mode"] = self._common.mode
         if error is None:
             values["networks"] = self._networks_of(request)
         text = json.dumps(values, sort_keys=True, default=_hash_of_bytes)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from partway.choosing import choose_model
+from partway.checkpoints.device import check_device
+from partway.choosing import FOR_REFERENCES, choose_model
 from partway.edits.sweep import parse_strengths
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnknownName
+from partway.executors.pool import Pool, engine_on
 from partway.images import SUFFIXES
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
@@ -27,15 +30,19 @@ from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
 from partway.jobs import journal
 from partway.jobs.embedded import FIELDS
-from partway.jobs.folder import FolderRun, Standing, standing
+from partway.jobs.folder import MEMORY, FolderRun, Standing, standing
 from partway.jobs.inputs import find
 from partway.jobs.items import SEEDS, Common, Item, Items, Writing
 from partway.request import EditRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from partway.executors.worker import MakeEngine
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
+MAX_DEVICES = 64
 DEFAULTS = {each.name: each.default for each in dataclasses.fields(EditRequest)}
 FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
@@ -71,6 +78,24 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
     help="Take what each picture's own file says it was made with, from Partway or A1111: "
     f"{', '.join(FIELDS)}.",
 )
+@click.option(
+    "--devices",
+    metavar="LIST",
+    help="One worker process on each: cuda:0,cuda:1, or cpu,cpu. [default: this process]",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Each picture has the bits it would have alone, whatever else is made: slower.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(16, 1_000_000),
+    default=MEMORY // 2**20,
+    show_default=True,
+    metavar="MIB",
+    help="Of pictures in flight, and of what each worker remembers.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @folder_mask_options
@@ -88,6 +113,9 @@ def command(
     table: Path | None,
     format_name: str | None,
     embedded: str | None,
+    devices: str | None,
+    exact: bool,
+    memory: int,
     only_plan: bool,
     retry_failed: bool,
     quality: int | None,
@@ -142,7 +170,9 @@ def command(
         seeds=seeds,
         part=part,
         embedded=taken,
+        mode="exact" if exact else "shared",
     )
+    engines = _engines(devices, request, memory * 2**20)
     items = Items(find(source, output, table), common)
     if only_plan:
         with journal.looked_at(output) as book:
@@ -151,7 +181,29 @@ def command(
         return
     with journal.opened(output) as book:
         before = standing(items, book, output, retry_failed=retry_failed)
-        _run(items, before, output, book, writing, report, force=force)
+        folder = partial(
+            FolderRun,
+            output,
+            book,
+            writing,
+            force=force,
+            mode=common.mode,
+            live=partial(Pool, engines) if engines else None,
+            width=max(len(engines), 1),
+            memory=memory * 2**20,
+        )
+        _run(items, before, output, folder, report)
+
+
+def _engines(devices: str | None, request: EditRequest, memory: int) -> list[MakeEngine]:
+    """What the workers of --devices make their engines with; none where this process works."""
+    if devices is None:
+        return []
+    model = FOR_REFERENCES if request.references else request.model
+    names = [check_device(word.strip()) for word in devices.split(",") if word.strip()]
+    if not 1 <= len(names) <= MAX_DEVICES:
+        raise InvalidRequest(f"--devices is {devices!r}, want 1 … {MAX_DEVICES}; try cuda:0,cuda:1")
+    return [partial(engine_on, name, model, memory) for name in names]
 
 
 def _embedded(words: str | None) -> tuple[str, ...]:
@@ -188,11 +240,8 @@ def _run(
     items: Items,
     before: Standing,
     output: Path,
-    book: journal.Journal,
-    writing: Writing,
+    folder: Callable[..., FolderRun],
     report: Reporter,
-    *,
-    force: bool,
 ) -> None:
     """Make what is to be made; say what became of everything."""
     tally: Counter[str] = Counter(there=before.there, failed=len(before.failed))
@@ -216,8 +265,7 @@ def _run(
                 if report.as_json:
                     emit(record(str(item.source), output / item.name, outcome))
 
-        run = FolderRun(output, book, writing, told, force=force)
-        whole = run.run((items[position] for position in before.make), cancel)
+        whole = folder(told=told).run((items[position] for position in before.make), cancel)
     seconds = time.perf_counter() - began
     total = len(before.make) + before.there + len(before.failed)
     counts = f"{tally['made']} made, {tally['there']} there already, {tally['failed']} failed"

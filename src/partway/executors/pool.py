@@ -1,0 +1,220 @@
+"""Several workers behind the face of one live run: `add`, `step`, `close`.
+
+    add ──► the worker with the fewest ──► its own process and device
+                                              │
+    step ◄──────────── events ────────────────┘
+
+A worker that ends, or says nothing for too long, is replaced. What ran on it runs again, each
+request alone; one that ends its worker a second time fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TypeAlias
+
+from partway.checkpoints.device import VARIABLE
+from partway.engine import Engine
+from partway.errors import PartwayError, WorkerLost
+from partway.events import Done, Event, Failed
+from partway.executors.suspects import MAX_DEATHS, quarantined
+from partway.executors.worker import Add, MakeEngine, Report, Start, Worker, in_process
+from partway.families import DEFAULT_MODEL, profile_of
+from partway.request import EditRequest
+from partway.run import Mode
+
+log = logging.getLogger(__name__)
+
+STALLED = 600.0  # seconds without a word from a worker that has work; loading a model is silent
+PATIENCE = 0.2  # seconds a step waits for news
+FALSE_STARTS = 3  # workers of one place that end before they are up, in a row
+
+News: TypeAlias = "tuple[Worker, Report | None]"  # None: it ended
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request that was added and has had no last event."""
+
+    request: EditRequest
+    mode: Mode
+
+
+@dataclass(eq=False)
+class Place:
+    """Where one worker after another runs.
+
+    running  indices of the requests on it
+    alone    whether they are one that was there when a worker ended
+    """
+
+    make_engine: MakeEngine
+    worker: Worker | None = None
+    running: set[int] = field(default_factory=set[int])
+    alone: bool = False
+    up: bool = False
+    false_starts: int = 0
+    heard: float = 0.0
+
+
+def engine_on(device: str, model: str | None, cache_bytes: int) -> Engine:
+    """An engine of this process's own on a device, with a model loaded before its first request.
+
+    A model that cannot be loaded is each request's to say.
+    """
+    os.environ[VARIABLE] = device
+    engine = Engine(cache_bytes=cache_bytes)
+    with suppress(PartwayError):
+        engine.family(profile_of(model or DEFAULT_MODEL))
+    return engine
+
+
+class Pool:
+    """Workers, and what runs on them.
+
+    engines  one for each worker: a module's function or a partial
+    stalled  seconds after which a silent worker that has work is given up
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[MakeEngine],
+        start: Start = in_process,
+        *,
+        stalled: float = STALLED,
+    ) -> None:
+        self._start = start
+        self._stalled = stalled
+        self._news: SimpleQueue[News] = SimpleQueue()
+        self._asked: dict[int, Asked] = {}
+        self._deaths: dict[int, int] = {}
+        self._waiting: deque[int] = deque()  # until a worker has nothing else to do
+        self._places = [Place(make_engine) for make_engine in engines]
+        for place in self._places:
+            self._fill(place)
+
+    def __len__(self) -> int:
+        """Number of requests that have had no last event."""
+        return len(self._asked)
+
+    def add(self, index: int, request: EditRequest, mode: Mode) -> Iterator[Event]:
+        """Hand a request to the worker with the fewest; what comes of it is told by `step`."""
+        self._asked[index] = Asked(request, mode)
+        self._waiting.append(index)
+        self._take_up()
+        return iter(())
+
+    def step(self) -> Iterator[Event]:
+        """What the workers brought; nothing where they have nothing to say for a moment."""
+        try:
+            worker, report = self._news.get(timeout=PATIENCE)
+        except Empty:
+            yield from self._look_for_silence()
+            return
+        place = next((each for each in self._places if each.worker is worker), None)
+        if place is None:
+            return  # it was given up
+        if report is None:
+            yield from self._lose(place)
+            return
+        place.up, place.false_starts, place.heard = True, 0, monotonic()
+        for event in report.events:
+            if event.index in place.running:
+                if isinstance(event, (Done, Failed)):
+                    self._forget(event.index, place)
+                yield event
+        self._take_up()
+
+    def close(self) -> None:
+        """End all workers and drop what runs on them."""
+        for place in self._places:
+            worker, place.worker = place.worker, None
+            if worker is not None:
+                worker.stop()
+        self._asked.clear()
+
+    def _give(self, index: int, place: Place) -> None:
+        """Hand a request to a place."""
+        if place.worker is None:
+            raise WorkerLost("no worker is there")
+        if not place.running:
+            place.heard = monotonic()
+        place.running.add(index)
+        asked = self._asked[index]
+        place.worker.tell(Add(index, asked.request, asked.mode, 0))
+
+    def _take_up(self) -> None:
+        """Give what waits to the workers, in its order.
+
+        What was there when a worker ended waits for one that has nothing else to do, and so that
+        there will be one, what came later waits with it.
+        """
+        while self._waiting:
+            index = self._waiting[0]
+            suspect = index in self._deaths
+            places = [p for p in self._places if p.worker is not None and not p.alone]
+            if suspect:
+                places = [place for place in places if not place.running]
+            if not places:
+                return
+            place = min(places, key=lambda each: len(each.running))
+            place.alone = suspect
+            self._waiting.popleft()
+            self._give(index, place)
+
+    def _forget(self, index: int, place: Place) -> None:
+        """A request had its last event."""
+        del self._asked[index]
+        self._deaths.pop(index, None)
+        place.running.discard(index)
+        if not place.running:
+            place.alone = False
+
+    def _lose(self, place: Place) -> Iterator[Event]:
+        """Replace a worker that ended; what ran on it runs again or fails."""
+        log.error("a worker ended with %d requests running", len(place.running))
+        place.false_starts += not place.up
+        lost, place.running, place.alone, place.worker = sorted(place.running), set(), False, None
+        for index in lost:
+            self._deaths[index] = self._deaths.get(index, 0) + place.up
+            if self._deaths[index] >= MAX_DEATHS:
+                self._forget(index, place)
+                yield Failed(index, quarantined())
+            else:
+                self._waiting.appendleft(index)
+        place.up = False
+        if place.false_starts < FALSE_STARTS:
+            self._fill(place)
+        elif all(each.worker is None for each in self._places):
+            self._waiting.clear()
+            for index in sorted(self._asked):
+                self._forget(index, place)
+                yield Failed(index, WorkerLost("no worker comes up: see what was logged"))
+        self._take_up()
+
+    def _look_for_silence(self) -> Iterator[Event]:
+        """Give up workers that have work and say nothing."""
+        for place in self._places:
+            silent = monotonic() - place.heard > self._stalled
+            if place.worker is not None and place.running and silent:
+                log.error("a worker said nothing for %g s and is replaced", self._stalled)
+                place.worker.stop()
+                place.up = True  # its requests are under suspicion, however far it was
+                yield from self._lose(place)
+
+    def _fill(self, place: Place) -> None:
+        """Start a worker."""
+        place.worker = self._start(
+            place.make_engine,
+            lambda worker, report: self._news.put((worker, report)),
+            lambda worker: self._news.put((worker, None)),
+        )
+        place.heard = monotonic()
+        place.worker.start()
