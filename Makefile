@@ -25,6 +25,11 @@ test: .venv/.done chromium  ## run all tests
 test-full: .venv/.done chromium  ## all tests, and those that take long
 	PARTWAY_FULL=1 $(DEV)/python -m pytest
 
+.PHONY: test-ray
+test-ray: .venv/.done  ## the tests that need Ray, which is 240 MB and not in the others' environment
+	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[ray]"
+	$(DEV)/python -m pytest tests/executors/test_ray.py
+
 .PHONY: chromium
 chromium:  # the browser that the page is tested in
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

@@ -64,7 +64,7 @@ def alone(requests: list[EditRequest]) -> list[bytes]:
 
 def test_requests_are_shared_out_and_equal_to_one_workers() -> None:
     requests = [request(seed) for seed in range(12)]
-    pool = Pool([Engine] * 3, in_thread)
+    pool = Pool([Engine] * 3, in_thread, share=4)
     held: list[int] = []
 
     def hear(event: Event) -> None:

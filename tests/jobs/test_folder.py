@@ -519,12 +519,25 @@ def test_devices_that_are_not_there_are_said() -> None:
     for devices, said in (
         ("tpu", "device is 'tpu', want cpu"),
         ("cpu,cpu:1", "there is no device 'cpu:1'"),
-        (",", "want 1 … 64"),
+        (",", "want some; try cuda:0,cuda:1"),
+        ("cpu --executor ray", "with --executor ray give --gpus"),
+        ("cpu --workers 2", "--workers is for Ray"),
     ):
-        done = batch("--devices", devices)
+        done = batch("--devices", *devices.split())
         assert done.exit_code == 2
         assert said in done.stderr
     assert not Path("out").exists()
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(1)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = batch("--executor", "ray")
+    assert done.exit_code == 2
+    assert "pip install 'partway[ray]'" in done.stderr
+    assert batch().exit_code == 0, "and the folder is free"
 
 
 def test_a_damaged_journal_is_said() -> None:

@@ -1,6 +1,6 @@
 """Several workers behind the face of one live run: `add`, `step`, `close`.
 
-    add ──► the worker with the fewest ──► its own process and device
+    add ──► the worker with the fewest ──► its own process and device (worker.py, ray.py)
                                               │
     step ◄──────────── events ────────────────┘
 
@@ -32,6 +32,7 @@ from partway.run import Mode
 
 log = logging.getLogger(__name__)
 
+SHARE = 16
 STALLED = 600.0  # seconds without a word from a worker that has work; loading a model is silent
 PATIENCE = 0.2  # seconds a step waits for news
 FALSE_STARTS = 3  # workers of one place that end before they are up, in a row
@@ -53,6 +54,7 @@ class Place:
 
     running  indices of the requests on it
     alone    whether they are one that was there when a worker ended
+    up       whether the worker has spoken; it gets nothing before
     """
 
     make_engine: MakeEngine
@@ -64,12 +66,14 @@ class Place:
     heard: float = 0.0
 
 
-def engine_on(device: str, model: str | None, cache_bytes: int) -> Engine:
+def engine_on(device: str | None, model: str | None, cache_bytes: int) -> Engine:
     """An engine of this process's own on a device, with a model loaded before its first request.
 
-    A model that cannot be loaded is each request's to say.
+    Without a device it takes the best there is. A model that cannot be loaded is each request's
+    to say.
     """
-    os.environ[VARIABLE] = device
+    if device is not None:
+        os.environ[VARIABLE] = device
     engine = Engine(cache_bytes=cache_bytes)
     with suppress(PartwayError):
         engine.family(profile_of(model or DEFAULT_MODEL))
@@ -80,6 +84,7 @@ class Pool:
     """Workers, and what runs on them.
 
     engines  one for each worker: a module's function or a partial
+    share    requests that may run on one worker
     stalled  seconds after which a silent worker that has work is given up
     """
 
@@ -88,9 +93,11 @@ class Pool:
         engines: Sequence[MakeEngine],
         start: Start = in_process,
         *,
+        share: int = SHARE,
         stalled: float = STALLED,
     ) -> None:
         self._start = start
+        self._share = share
         self._stalled = stalled
         self._news: SimpleQueue[News] = SimpleQueue()
         self._asked: dict[int, Asked] = {}
@@ -159,7 +166,11 @@ class Pool:
         while self._waiting:
             index = self._waiting[0]
             suspect = index in self._deaths
-            places = [p for p in self._places if p.worker is not None and not p.alone]
+            places = [
+                each
+                for each in self._places
+                if each.up and not each.alone and len(each.running) < self._share
+            ]
             if suspect:
                 places = [place for place in places if not place.running]
             if not places:
@@ -183,7 +194,7 @@ class Pool:
         place.false_starts += not place.up
         lost, place.running, place.alone, place.worker = sorted(place.running), set(), False, None
         for index in lost:
-            self._deaths[index] = self._deaths.get(index, 0) + place.up
+            self._deaths[index] = self._deaths.get(index, 0) + 1
             if self._deaths[index] >= MAX_DEATHS:
                 self._forget(index, place)
                 yield Failed(index, quarantined())
@@ -203,10 +214,9 @@ class Pool:
         """Give up workers that have work and say nothing."""
         for place in self._places:
             silent = monotonic() - place.heard > self._stalled
-            if place.worker is not None and place.running and silent:
+            if place.worker is not None and silent and (place.running or not place.up):
                 log.error("a worker said nothing for %g s and is replaced", self._stalled)
                 place.worker.stop()
-                place.up = True  # its requests are under suspicion, however far it was
                 yield from self._lose(place)
 
     def _fill(self, place: Place) -> None:

@@ -77,7 +77,7 @@ def work(channel: Connection[Any, Any], make_engine: MakeEngine) -> None:
                 command: Command | None = channel.recv()
                 if command is None:
                     return
-                for event in _obey(run, command):
+                for event in obey(run, command):
                     channel.send(Report((event,)))
             channel.send(Report(tuple(_noted(run.step())), calls=1))
     except (EOFError, OSError):
@@ -88,8 +88,8 @@ def work(channel: Connection[Any, Any], make_engine: MakeEngine) -> None:
         channel.close()
 
 
-def _obey(run: Run, command: Command) -> Iterator[Event]:
-    """The events of a command."""
+def obey(run: Run, command: Command) -> Iterator[Event]:
+    """The events of a command; causes of failures are logged, they do not cross processes."""
     if isinstance(command, Remove):
         return run.remove(command.key)
     return _noted(run.add(command.key, command.request, command.mode, command.preview_every))

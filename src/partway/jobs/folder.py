@@ -29,6 +29,7 @@ from partway.errors import (
     as_typed,
 )
 from partway.events import Done, Event, Failed
+from partway.executors.pool import SHARE
 from partway.jobs.embedded import said_by
 from partway.jobs.inputs import FILES
 from partway.jobs.journal import Journal, Row, Stopped
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
     from partway.result import EditResult
     from partway.run import Mode
 
-PLACES = 16  # results that run at once
+PLACES = SHARE  # results that run at once, on each worker
 AHEAD = 4  # sources read before there is a place for them
 MEMORY = 512 * 2**20  # bytes of sources in flight from which no other is read ahead
+REMEMBERED = 4  # share of that which an engine remembers: prompts, and what was just read
 THERE = "there"  # in place of the hash of a file to replace
 # Failures of one name; after any other the disk takes no more of this job.
 OF_ONE_NAME = {
@@ -146,7 +148,7 @@ class FolderRun:
         self._told = told
         self._force = force
         self._mode: Mode = mode
-        self._engine = engine or Engine(cache_bytes=memory)
+        self._engine = engine or Engine(cache_bytes=memory // REMEMBERED)
         self._make_live = live or self._engine.live
         self._width = width
         self._memory = memory

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partway.checkpoints.device import check_device
-from partway.choosing import FOR_REFERENCES, choose_model
+from partway.choosing import choose_model
 from partway.edits.sweep import parse_strengths
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnknownName
-from partway.executors.pool import Pool, engine_on
 from partway.images import SUFFIXES
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
@@ -28,9 +26,10 @@ from partway.interfaces.cli.inputs import (
 from partway.interfaces.cli.masks import OF_MASKS, folder_mask_options
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
+from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
 from partway.jobs import journal
 from partway.jobs.embedded import FIELDS
-from partway.jobs.folder import MEMORY, FolderRun, Standing, standing
+from partway.jobs.folder import MEMORY, REMEMBERED, FolderRun, Standing, standing
 from partway.jobs.inputs import find
 from partway.jobs.items import SEEDS, Common, Item, Items, Writing
 from partway.request import EditRequest
@@ -38,11 +37,9 @@ from partway.request import EditRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from partway.executors.worker import MakeEngine
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
-MAX_DEVICES = 64
 DEFAULTS = {each.name: each.default for each in dataclasses.fields(EditRequest)}
 FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
@@ -79,11 +76,6 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
     f"{', '.join(FIELDS)}.",
 )
 @click.option(
-    "--devices",
-    metavar="LIST",
-    help="One worker process on each: cuda:0,cuda:1, or cpu,cpu. [default: this process]",
-)
-@click.option(
     "--exact",
     is_flag=True,
     help="Each picture has the bits it would have alone, whatever else is made: slower.",
@@ -94,10 +86,11 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
     default=MEMORY // 2**20,
     show_default=True,
     metavar="MIB",
-    help="Of pictures in flight, and of what each worker remembers.",
+    help="Of pictures in flight; each worker remembers a quarter of it.",
 )
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@worker_options
 @folder_mask_options
 @options.edit_options
 @options.output_options
@@ -114,6 +107,7 @@ def command(
     format_name: str | None,
     embedded: str | None,
     devices: str | None,
+    executor: str,
     exact: bool,
     memory: int,
     only_plan: bool,
@@ -145,6 +139,7 @@ def command(
         raise InvalidRequest(
             "--strengths are the same for all pictures: leave strength out of --embedded"
         )
+    where = places(devices, executor, {name: fields.pop(name) for name in OF_RAY})
     part = _part(mask, strength_map, {name: fields.pop(name) for name in OF_MASKS})
     request = EditRequest(
         prompt=read_prompt(prompt),
@@ -172,38 +167,28 @@ def command(
         embedded=taken,
         mode="exact" if exact else "shared",
     )
-    engines = _engines(devices, request, memory * 2**20)
     items = Items(find(source, output, table), common)
     if only_plan:
         with journal.looked_at(output) as book:
             before = standing(items, book, output, retry_failed=retry_failed)
             _say_plan(items, before, book.seconds, as_json=as_json)
         return
+    budget = memory * 2**20
     with journal.opened(output) as book:
         before = standing(items, book, output, retry_failed=retry_failed)
-        folder = partial(
-            FolderRun,
-            output,
-            book,
-            writing,
-            force=force,
-            mode=common.mode,
-            live=partial(Pool, engines) if engines else None,
-            width=max(len(engines), 1),
-            memory=memory * 2**20,
-        )
-        _run(items, before, output, folder, report)
-
-
-def _engines(devices: str | None, request: EditRequest, memory: int) -> list[MakeEngine]:
-    """What the workers of --devices make their engines with; none where this process works."""
-    if devices is None:
-        return []
-    model = FOR_REFERENCES if request.references else request.model
-    names = [check_device(word.strip()) for word in devices.split(",") if word.strip()]
-    if not 1 <= len(names) <= MAX_DEVICES:
-        raise InvalidRequest(f"--devices is {devices!r}, want 1 … {MAX_DEVICES}; try cuda:0,cuda:1")
-    return [partial(engine_on, name, model, memory) for name in names]
+        with started(where if before.make else (), request, budget // REMEMBERED) as (live, width):
+            folder = partial(
+                FolderRun,
+                output,
+                book,
+                writing,
+                force=force,
+                mode=common.mode,
+                live=live,
+                width=width,
+                memory=budget,
+            )
+            _run(items, before, output, folder, report)
 
 
 def _embedded(words: str | None) -> tuple[str, ...]:
