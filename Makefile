@@ -60,6 +60,9 @@ bench-maps: .venv/.done  ## how strength maps are followed: docs/results/
 bench-outpaint: .venv/.done  ## seams of outpainting, and the picture of docs/outpainting.md
 	$(DEV)/python benchmarks/bench_outpaint.py
 
+bench-upscale: .venv/.done  ## what an upscale adds, keeps and takes: docs/results/ (minutes)
+	$(DEV)/python benchmarks/bench_upscale.py
+
 calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config.json, docs/results/
 	$(DEV)/python benchmarks/bench_calibration.py --write
 

@@ -1,0 +1,183 @@
+"""What an upscale adds, keeps and takes, on pocket. `make bench-upscale`.
+
+    gradient   mean squared difference of neighbouring pixels, over that of the plain enlargement:
+               below 1 is softer than Lanczos
+    apart      mean difference to the plain enlargement, grey levels of 255; and the same where
+               both are scaled down to the source's size again
+    tiles      mean and largest difference between results of 128- and 256-pixel tiles
+    memory     peak of a process by the size of its result, over that of one that made a result of
+               128 × 128; two steps, unguided: more of them take no more
+
+Writes docs/results/upscale.json and .md and docs/images/upscaling.png.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from partway import edit
+from partway.examples import HERE
+
+ROOT = Path(__file__).resolve().parent.parent
+PROMPTS = {
+    "fox.png": "fox, 3d",
+    "teapot.png": "teapot, 3d",
+    "angry-face.png": "angry face, 3d",
+    "cat.jpg": "cat, 3d",
+}
+STRENGTHS = (0.1, 0.25, 0.4, 0.6)
+TILED = ("fox.png", "cat.jpg")
+MEGAPIXELS = (1, 4, 8)
+SHOWN = (("fox.png", (40, 16, 104, 80)), ("teapot.png", (150, 90, 214, 154)))
+CELL = 256
+ABOUT = (
+    "Examples, twice as large, on pocket; `make bench-upscale`. *Gradient energy* is over that of "
+    "the plain enlargement: below 1 would be softer. *Apart* is the mean difference to it in grey "
+    "levels of 255, and the same after both are scaled down to the source's size again."
+)
+ON_MEMORY = (
+    "Peak memory of a process over that of one that makes 128 × 128 pixels, the written file "
+    "included:"
+)
+MEASURED = """
+import resource, sys
+from PIL import Image
+from partway import edit
+side = int(sys.argv[1])
+picture = Image.linear_gradient("L").convert("RGB").resize((side // 2, side // 2))
+edit(picture, "fox", strength=0.25, scale=2, model="pocket", steps=2, guidance_scale=1).save(
+    sys.argv[2], overwrite=True
+)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def values(image: Image.Image) -> NDArray[np.float32]:
+    """(H, W, 3)."""
+    return np.asarray(image.convert("RGB"), np.float32)
+
+
+def gradient(image: Image.Image) -> float:
+    """Mean squared difference of neighbours, of luma."""
+    luma = values(image) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return float(sum(np.square(np.diff(luma, axis=axis)).mean() for axis in (0, 1)))
+
+
+def made(name: str, strength: float, **more: Any) -> Image.Image:
+    """An example, twice as large."""
+    return edit(
+        HERE / name, PROMPTS[name], strength=strength, scale=2, model="pocket", **more
+    ).image
+
+
+def measured(name: str, strength: float) -> dict[str, Any]:
+    """One row of the table."""
+    plain, result = made(name, 0.0), made(name, strength)
+    size = (plain.width // 2, plain.height // 2)
+    down = [values(each.resize(size, Image.Resampling.LANCZOS)) for each in (plain, result)]
+    return {
+        "picture": name,
+        "strength": strength,
+        "gradient": round(gradient(result) / gradient(plain), 3),
+        "apart": round(float(np.abs(values(result) - values(plain)).mean()), 2),
+        "scaled_down": round(float(np.abs(down[0] - down[1]).mean()), 2),
+    }
+
+
+def tiles(name: str) -> dict[str, Any]:
+    """How far results of other tiles differ."""
+    apart = np.abs(values(made(name, 0.25)) - values(made(name, 0.25, working_multiple=2)))
+    return {
+        "picture": name,
+        "mean": round(float(apart.mean()), 2),
+        "most": round(float(apart.max())),
+    }
+
+
+def peak(side: int, file: Path) -> float:
+    """Peak resident memory of a process that makes and writes a result of this side, MiB."""
+    run = [sys.executable, "-c", MEASURED, str(side), str(file)]
+    return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def memory(file: Path) -> list[dict[str, float]]:
+    """Memory over that of the smallest result, by megapixels."""
+    base = peak(128, file)
+    more = {mp: peak(round((mp * 1e6) ** 0.5 / 2) * 2, file) - base for mp in MEGAPIXELS}
+    return [{"megapixels": mp, "MiB": round(each)} for mp, each in more.items()]
+
+
+def sheet() -> Image.Image:
+    """Crops of source, plain enlargement and two strengths, eight times as large."""
+    page = Image.new("RGB", (4 * CELL + 3, len(SHOWN) * (CELL + 1) - 1), "white")
+    for row, (name, box) in enumerate(SHOWN):
+        source = Image.open(HERE / name).convert("RGB")
+        twice = [made(name, strength) for strength in (0.0, 0.25, 0.6)]
+        larger = tuple(2 * side for side in box)
+        crops = [source.crop(box), *(each.crop(larger) for each in twice)]
+        for column, crop in enumerate(crops):
+            cell = crop.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST)
+            page.paste(cell, (column * (CELL + 1), row * (CELL + 1)))
+    return page
+
+
+def table(report: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = [
+        "# What an upscale adds",
+        "",
+        ABOUT,
+        "",
+        "| picture | strength | gradient energy | apart | scaled down |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['picture']} | {row['strength']} | {row['gradient']:.3f} | {row['apart']:.2f} "
+            f"| {row['scaled_down']:.2f} |"
+            for row in report["rows"]
+        ),
+        "",
+        "Tiles of 256 instead of 128 pixels, at 0.25: "
+        + ", ".join(
+            f"{row['picture']} differs by {row['mean']:.2f}, at most {row['most']}"
+            for row in report["tiles"]
+        )
+        + " grey levels.",
+        "",
+        ON_MEMORY,
+        "",
+        "| megapixels of the result | MiB more |",
+        "|---|---|",
+        *(f"| {row['megapixels']} | {row['MiB']} |" for row in report["memory"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, and write the results."""
+    results = ROOT / "docs/results"
+    scratch = results / "upscale.tmp.png"
+    try:
+        rows = [measured(name, strength) for name in PROMPTS for strength in STRENGTHS]
+        report: dict[str, Any] = {
+            "rows": rows,
+            "tiles": [tiles(name) for name in TILED],
+            "memory": memory(scratch),
+        }
+    finally:
+        scratch.unlink(missing_ok=True)
+    (results / "upscale.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    (results / "upscale.md").write_text(table(report), "utf-8")
+    sheet().save(ROOT / "docs/images/upscaling.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
