@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint bench-recolor bench-upscale calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench-outpaint: .venv/.done  ## seams of outpainting, and the picture of docs/ou
 
 bench-upscale: .venv/.done  ## what an upscale adds, keeps and takes: docs/results/ (minutes)
 	$(DEV)/python benchmarks/bench_upscale.py
+
+bench-recolor: .venv/.done  ## --recolor on a photograph: table and picture of docs/recoloring.md
+	$(DEV)/python benchmarks/bench_recolor.py
 
 calibrate-pocket: .venv/.done  ## pocket's curve and gain, measured anew: config.json, docs/results/
 	$(DEV)/python benchmarks/bench_calibration.py --write

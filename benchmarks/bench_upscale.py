@@ -121,7 +121,8 @@ def sheet() -> Image.Image:
     for row, (name, box) in enumerate(SHOWN):
         source = Image.open(HERE / name).convert("RGB")
         twice = [made(name, strength) for strength in (0.0, 0.25, 0.6)]
-        larger = tuple(2 * side for side in box)
+        left, top, right, bottom = box
+        larger = (2 * left, 2 * top, 2 * right, 2 * bottom)
         crops = [source.crop(box), *(each.crop(larger) for each in twice)]
         for column, crop in enumerate(crops):
             cell = crop.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST)

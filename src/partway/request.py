@@ -64,6 +64,8 @@ class EditRequest:
     references         bytes of image files whose manner the result takes, instead of a prompt
     keep_colors        with references: only luma changes, hues stay the source's (fading
                        towards strength 1)
+    recolor            with references: their palette is taken whole at any strength above 0, only
+                       structure and texture follow the dial
     loras              "FILE.safetensors:0.8" each: adapters added to the checkpoint, with weights
     dialect            "diffusers": all as its image-to-image pipeline does it, with a mask its
                        inpainting one, see edits.as_diffusers; strength and steps are then theirs
@@ -106,6 +108,7 @@ class EditRequest:
     precision: str = "auto"
     references: tuple[bytes, ...] = field(default=(), repr=False)
     keep_colors: bool = False
+    recolor: bool = False
     loras: tuple[str, ...] = ()
     dialect: str | None = None
     strength_map: bytes | None = field(default=None, repr=False)
@@ -159,6 +162,10 @@ class EditRequest:
             raise InvalidRequest(f"{len(self.loras)} LoRA, allowed are {MAX_LORAS}")
         if self.keep_colors and not self.references:
             raise InvalidRequest("--keep-colors needs a style picture; try --style watercolour")
+        if self.recolor and not self.references:
+            raise InvalidRequest("--recolor needs a style picture; try --style watercolour")
+        if self.recolor and self.keep_colors:
+            raise InvalidRequest("give --recolor or --keep-colors, not both")
 
     def _check_followed(self) -> None:
         if self.dialect is None:
@@ -262,7 +269,7 @@ class EditRequest:
             whole: ("steps", "full_steps", "seed", "working_multiple", "mask_grow", "padding"),
             number: ("strength", "gain", "guidance_scale", "mask_feather", "scale"),
             data: ("source", "strength_map", "mask"),
-            truth: ("keep_colors", "alpha_mask", "mask_invert", "only_masked"),
+            truth: ("keep_colors", "recolor", "alpha_mask", "mask_invert", "only_masked"),
         }
         for convert, names in kinds.items():
             for name in names:

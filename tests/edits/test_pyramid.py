@@ -156,6 +156,22 @@ def test_keep_colors_changes_light_and_not_hues(
     assert stays.color > taken.color + 0.1
 
 
+def test_recolor_takes_the_palette_at_once_and_leaves_structure_to_the_dial(
+    engine: Engine, ask: Callable[..., EditRequest]
+) -> None:
+    plain = engine.run(ask(strength=0.1)).kept
+    taken = engine.run(ask(strength=0.1, recolor=True)).kept
+    far = engine.run(ask(strength=0.6)).kept
+    assert plain is not None
+    assert taken is not None
+    assert far is not None
+    assert taken.color < plain.color - 0.2
+    assert taken.structure > far.structure
+    nearly = engine.run(ask(strength=0.0005, recolor=True)).kept
+    assert nearly is not None
+    assert nearly.color > 0.98
+
+
 def test_a_large_source_comes_back_at_its_own_size_with_alpha(
     engine: Engine, ask: Callable[..., EditRequest]
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_list_of_what_is_taken_is_whole() -> None:
     apart = {"source", "strength", "seed", "model", "gain", "curve", "references", "size"}
     apart |= {"strength_map", "mask", "alpha_mask", "mask_invert", "mask_grow", "mask_feather"}
     apart |= {"fill", "only_masked", "padding"}  # a refinement is of the whole picture
+    apart |= {"extend", "scale"}  # and of the size it has
     apart |= {"dialect", "loras"}  # a refinement is our own; a record names no file to load
     assert set(TAKEN) == names - apart
 

@@ -53,6 +53,7 @@ STEPS = (0.5, 0.67)
 TOLERANCES = (0.18, 0.46, 0.74)
 # Palette taken from the reference: most of it from this noise fraction on.
 PALETTE, PALETTE_FULL_AT = 0.85, 0.45
+RECOLORED_AT = 0.05  # the same with recolor: nearly at once, and still nothing at 0
 HUES = 0.30  # with keep_colors: how far the colours of a patch may move
 HUES_LET_GO = 0.8  # noise fraction from which keep_colors fades, to nothing at 1
 
@@ -177,7 +178,8 @@ def _own(
     source: Array, coarse: Array | None, manner: Manner, plan: Plan, request: EditRequest
 ) -> Array:
     """What a scale starts from: the source in the new palette, over the coarser result if any."""
-    share = PALETTE * min(plan.noise_fraction / PALETTE_FULL_AT, 1.0)
+    full_at = RECOLORED_AT if request.recolor else PALETTE_FULL_AT
+    share = PALETTE * min(plan.noise_fraction / full_at, 1.0)
     reference = np.concatenate([_line(p) for p in manner.pictures], axis=2)
     palette = matched(source, reference, share)
     if request.keep_colors:

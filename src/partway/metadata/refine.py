@@ -26,6 +26,7 @@ DEFAULT_STRENGTH = 0.25
 TAKEN = (
     "prompt", "negative_prompt", "dial", "steps", "full_steps", "sampler", "spacing",
     "guidance_scale", "guidance_interval", "working_multiple", "precision", "keep_colors",
+    "recolor",
 )  # fmt: skip
 
 
@@ -89,6 +90,7 @@ def _own(finder: Finder, document: Document, *, styled: bool) -> dict[str, Any]:
         )
     else:
         values.pop("keep_colors", None)
+        values.pop("recolor", None)
     return values
 
 

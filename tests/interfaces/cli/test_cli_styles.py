@@ -69,6 +69,8 @@ def test_a_dry_run_tells_the_evaluations_of_all_scales(run: Run, photo: str) -> 
         (("--style", "oil", "-m", "pocket"), "has no use for a style picture"),
         (("-m", "exemplar"), "--style watercolour"),
         (("--keep-colors",), "needs a style picture"),
+        (("--recolor",), "needs a style picture"),
+        (("--style", "oil", "--recolor", "--keep-colors"), "not both"),
     ],
 )
 def test_what_is_refused_exits_with_2_and_writes_nothing(

@@ -47,6 +47,18 @@ def test_an_edit_is_the_engines_picture(client: TestClient, png: bytes) -> None:
     assert (job["status"], result["status"], result["mode"]) == ("done", "done", "exact")
 
 
+def test_an_upscale_is_the_engines_picture(client: TestClient, png: bytes) -> None:
+    job = finished(client, png, scale="1.5", steps="1")
+    request = EditRequest(
+        prompt=FIELDS["prompt"], source=png, strength=0.5, model="analytic", scale=1.5, steps=1
+    )
+    file = client.get(job["results"][0]["image"])
+    assert np.array_equal(picture(file.content), np.asarray(Engine().run(request).image))
+    wrong = client.post("/v1/edits", data=FIELDS | {"scale": "1"}, files={"source": png})
+    assert wrong.status_code in {400, 422}
+    assert "an upscale enlarges" in wrong.text
+
+
 @pytest.mark.parametrize("word", ["subtle", "reimagine"])
 def test_a_word_is_the_models_number(client: TestClient, png: bytes, word: str) -> None:
     profile = profile_of("analytic")

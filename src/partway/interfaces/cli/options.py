@@ -216,6 +216,11 @@ def edit_options(function: F) -> F:
                 help="With --style: only light and texture change, hues stay.",
             ),
             click.option(
+                "--recolor",
+                is_flag=True,
+                help="With --style: its palette whole at any strength; the rest follows the dial.",
+            ),
+            click.option(
                 "--lora",
                 "loras",
                 multiple=True,

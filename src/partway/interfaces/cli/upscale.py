@@ -22,6 +22,7 @@ NOT_HERE = {
     "padding": 32,
     "styles": (),
     "keep_colors": False,
+    "recolor": False,
     "size": None,
 }
 

@@ -87,9 +87,15 @@ class EditFields(BaseModel):
     seed: int | Literal["random"] = Field(1, description="0 … 2³² − 1, or random.")
     size: Size | None = Field(None, description="WxH of a picture made from the prompt alone.")
     working_multiple: int = Field(1, description="Work at 1 … 4 times the native size.")
+    scale: float | None = Field(
+        None, description="The result is so many times the source's size, above 1 … 16."
+    )
     model: str | None = Field(None, description="A name from /v1/models; chosen by the source.")
     precision: str = Field("auto", description="auto, bf16 or fp32.")
     keep_colors: bool = Field(default=False, description="With a style: hues stay the source's.")
+    recolor: bool = Field(
+        default=False, description="With a style: its palette whole, at any strength above 0."
+    )
     style: Names = Field([], description="Names of style pictures, from /v1/styles.")
     alpha_mask: bool = Field(default=False, description="Repaint what is transparent.")
     mask_invert: bool = Field(default=False, description="Repaint what is black in the mask.")

@@ -1,0 +1,58 @@
+"""docs/recoloring.md: its commands run, its table is what was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from partway.examples import PHOTOGRAPH
+from partway.interfaces.cli import cli
+
+ROOT = Path(__file__).parent.parent.parent
+RECOLORING = (ROOT / "docs/recoloring.md").read_text("utf-8")
+
+
+def benchmark(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    return import_module(name)
+
+
+def report(name: str) -> Any:
+    return json.loads((ROOT / f"docs/results/{name}.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", RECOLORING, re.DOTALL)
+        for line in block.splitlines()
+    ],
+)
+def test_commands_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Image.open(PHOTOGRAPH) as photograph:
+        photograph.resize((90, 60)).save("cat.jpg")
+    words = [*shlex.split(line)[1:], "--full-steps", "2", "-o", "out.png"]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.stderr
+    assert Path("out.png").is_file()
+
+
+def test_the_table_of_recoloring_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = report("recolor")
+    table = benchmark("bench_recolor", monkeypatch).table(rows)
+    assert f"<!-- table -->\n{table}\n<!-- /table -->" in RECOLORING
+    for row in rows:
+        assert row["recolor"]["colour"] < row["dial"]["colour"]
+        assert row["recolor"]["structure"] > 0.6
