@@ -14,7 +14,7 @@ source can say, its low band, is held to it, in every clean estimate and in the 
     x0     += hold * low(source - x0)           on latents
     result += hold * low(enlarged - result)     in pixels
 
-so that what the model adds lies above it: docs/decisions/0013.
+so that what the model adds lies above it: docs/decisions/0015.
 """
 
 from __future__ import annotations
