@@ -162,7 +162,7 @@ def test_eraser_fill_invert_and_clear(painting: Page) -> None:
 
 def test_a_map_has_shades_and_soft_edges(painting: Page) -> None:
     page = painting
-    page.locator("#tools label").filter(has_text="Strength map").click()
+    page.locator("#tools label").filter(has_text="Map").click()
     size(page, 21)
     page.locator("#brush-softness").fill("0")
     page.locator("#paint").focus()
@@ -288,7 +288,7 @@ def test_only_what_is_painted_changes(
 
 def test_a_map_is_sent_as_one(painting: Page, opened: Opened, icon_png: bytes) -> None:
     page = painting
-    page.locator("#tools label").filter(has_text="Strength map").click()
+    page.locator("#tools label").filter(has_text="Map").click()
     size(page, 21)
     press(page, 30, 30)
     page.locator("#prompt").fill("owl, flat")
@@ -334,7 +334,7 @@ def test_painting_fits_a_phone(painting: Page) -> None:
     try:
         for width in (390, 320):
             page.set_viewport_size(ViewportSize(width=width, height=844))
-            for kind in ("Strength map", "Mask"):
+            for kind in ("Map", "Extend", "Mask"):
                 page.locator("#tools label").filter(has_text=kind).click()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
             box = page.locator("#paint").bounding_box()
@@ -342,3 +342,79 @@ def test_painting_fits_a_phone(painting: Page) -> None:
             assert box["width"] >= 0.8 * width
     finally:
         page.set_viewport_size(ViewportSize(width=1280, height=800))
+
+
+def test_margins_by_hand_by_keys_and_as_numbers(painting: Page) -> None:
+    page = painting
+    page.locator("#tools label").filter(has_text="Extend").click()
+    expect(page.locator("#paint")).to_be_hidden()
+    page.get_by_role("button", name="1:1", exact=True).click()
+    for side, pixels in (("left", "0"), ("top", "16"), ("right", "0"), ("bottom", "16")):
+        expect(page.locator(f"#margin-{side}")).to_have_value(pixels)
+    right = page.get_by_role("slider", name="Added on the right")
+    right.focus()
+    for key in ("ArrowRight", "Shift+ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(right).to_have_attribute("aria-valuetext", "8 pixels")  # never below 0
+    page.locator("#margin-right").fill("24")
+    page.locator("#margin-right").press("Tab")
+    page.locator("#margin-top").fill("much")
+    page.locator("#margin-top").press("Tab")
+    expect(page.locator("#margin-top")).to_have_attribute("aria-invalid", "true")
+    bottom = page.get_by_role("slider", name="Added on the bottom")
+    box = bottom.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 400, steps=4)
+    page.mouse.up()
+    expect(page.locator("#margin-bottom")).to_have_value("0")
+    page.get_by_role("button", name="None", exact=True).click()
+    page.locator("#tools label").filter(has_text="Mask").click()
+
+
+def test_a_picture_is_extended(
+    painting: Page, opened: Opened, icon_png: bytes, tmp_path: Path
+) -> None:
+    page = painting
+    page.locator("#tools label").filter(has_text="Extend").click()
+    for side, pixels_more in (("top", "16"), ("right", "24")):
+        page.locator(f"#margin-{side}").fill(pixels_more)
+        page.locator(f"#margin-{side}").press("Tab")
+    page.locator("#prompt").fill("owl, flat")
+    page.locator("#prompt").press("Enter")
+    opened.whole()
+    expect(page.locator("#area")).to_have_text("120 × 80")
+    name, data = opened.download()
+    assert name == "icon-s0.5.png"
+    found = pixels(data)
+    assert found.shape == (80, 120, 3)
+    assert np.array_equal(found[16:, :96], pixels(icon_png))
+
+    (tmp_path / "icon.png").write_bytes(icon_png)
+    words = shlex.split(page.locator('pre[aria-label="Command line"]').text_content() or "")
+    assert words[:2] == ["partway", "outpaint"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        ran = CliRunner().invoke(cli, [*words[1:], "-o", "again.png"])
+        assert ran.exit_code == 0, ran.output
+        exec(page.locator('pre[aria-label="Python"]').text_content() or "", {})  # noqa: S102
+    assert np.array_equal(pixels((tmp_path / "again.png").read_bytes()), found)
+    assert np.array_equal(pixels((tmp_path / "result.png").read_bytes()), found)
+    curl = page.locator('pre[aria-label="curl"]').text_content() or ""
+    assert "extend_top=16" in curl
+    assert "extend_left" not in curl
+
+    # the next picture starts without margins, the history has them
+    page.locator("#reuse").click()
+    expect(page.locator("#source-facts")).to_contain_text("120 × 80")
+    expect(page.locator("#area")).to_have_text("Mask")
+    card = page.locator("#history-list li").first
+    card.get_by_role("button", name="Restore settings").click()
+    expect(page.locator("#area")).to_have_text("120 × 80")
+    expect(page.locator(".strip.stale")).to_have_count(0)
+    page.get_by_role("button", name="Edit the whole picture again").click()
+    expect(page.locator("#area")).to_have_text("Extend")
+    assert "outpaint" not in (page.locator('pre[aria-label="Command line"]').text_content() or "")
+    page.locator("#area").click()
+    page.locator("#tools label").filter(has_text="Mask").click()

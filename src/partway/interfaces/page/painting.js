@@ -6,11 +6,12 @@ import { percent } from "./format.js";
 import { fromPicture, toPng } from "./grey.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
-import { areaKind } from "./settings.js";
+import { Margins } from "./margins.js";
+import { areaKind, confines } from "./settings.js";
 import { nameOf } from "./store.js";
 import { Tools } from "./tools.js";
 
-const NAMES = { mask: "Mask", map: "Map" };
+const NAMES = { mask: "Mask", map: "Map", extend: "Extend" };
 
 export class Painting {
   /**
@@ -43,7 +44,8 @@ export class Painting {
       moved: ({ x, y }) => say(byId("painted"), `at ${Math.floor(x)}, ${Math.floor(y)}`),
     });
     const shades = Array.from({ length: 10 }, (_, i) => [String((i + 1) % 10), () => tools.setShade(10 * (i + 1))]);
-    this.keys = {
+    this.margins = new Margins((extend) => on.settings({ extend }));
+    this.brushKeys = {
       ...Object.fromEntries(shades),
       b: () => tools.erase(false),
       e: () => tools.erase(true),
@@ -54,12 +56,16 @@ export class Painting {
       i: acts.invert,
       delete: acts.clear,
       backspace: acts.clear,
-      m: () => this.leave(),
     };
     addEventListener("keydown", (event) => this.key(event, acts));
     byId("area").addEventListener("click", () => this.enter());
     byId("area-remove").addEventListener("click", () => this.remove());
     byId("area-save").addEventListener("click", () => this.save().catch(on.fail));
+  }
+
+  /** What single keys do while it is open. */
+  get keys() {
+    return { ...(this.kind === "extend" ? {} : this.brushKeys), m: () => this.leave() };
   }
 
   /** A new source; what is painted stays where asked, if it has the same size. Returns its area. */
@@ -81,7 +87,7 @@ export class Painting {
     this.arrange();
     this.on.begin();
     this.tell();
-    byId("paint").focus({ preventScroll: true });
+    byId(this.kind === "extend" ? "margin-left" : "paint").focus({ preventScroll: true });
   }
 
   /** Back to the dial; resolves when the area is what was painted. */
@@ -100,7 +106,10 @@ export class Painting {
 
   arrange() {
     document.querySelector("main").classList.toggle("painting", this.open);
-    byId("tools").hidden = byId("paint").hidden = !this.open;
+    byId("tools").hidden = !this.open;
+    byId("paint").hidden = !this.open || this.kind === "extend";
+    byId("extend").hidden = !this.open || this.kind !== "extend";
+    byId("overlay").hidden = this.kind === "extend";
   }
 
   /** Make the area of what is painted, where that changed. */
@@ -121,7 +130,8 @@ export class Painting {
   }
 
   remove() {
-    this.edit((plane) => plane.fill(0));
+    if (this.kind === "extend") this.on.settings({ extend: null });
+    else this.edit((plane) => plane.fill(0));
     this.commit().catch(this.on.fail);
     byId("area").focus({ preventScroll: true });
   }
@@ -158,16 +168,20 @@ export class Painting {
     if (!this.plane) return;
     this.kind = areaKind(settings);
     this.tools.show(settings);
-    this.overlay.canvas.hidden = false;
+    this.arrange();
+    this.margins.show(this.kind === "extend" ? settings.extend : null, this.plane, this.open && this.kind === "extend");
     this.overlay.show(this.plane, this.kind === "map", this.tools.featherOf(settings));
     const button = byId("area");
-    button.textContent = area ? `${NAMES[this.kind]} · ${this.share()}` : NAMES[this.kind];
-    button.classList.toggle("on", Boolean(area));
-    byId("area-remove").hidden = !area;
+    const confined = confines(settings, area) !== null;
+    const says = this.kind === "extend" ? this.share() : `${NAMES[this.kind]} · ${this.share()}`;
+    button.textContent = confined ? says : NAMES[this.kind];
+    button.classList.toggle("on", confined);
+    byId("area-remove").hidden = !confined;
     this.tell();
   }
 
   share() {
+    if (this.kind === "extend") return `${this.margins.whole.width} × ${this.margins.whole.height}`;
     const { selected, mean, any } = this.plane.facts;
     const share = this.kind === "map" ? mean : selected;
     return any && share < 0.005 ? "< 1 %" : `${percent(share)} %`;
@@ -180,7 +194,7 @@ export class Painting {
   }
 
   key(event, acts) {
-    if (!this.open || !(event.ctrlKey || event.metaKey) || event.target.closest?.("input[type=text]")) return;
+    if (!this.open || this.kind === "extend" || !(event.ctrlKey || event.metaKey) || event.target.closest?.("input[type=text]")) return;
     const key = event.key.toLowerCase();
     if (key !== "z" && key !== "y") return;
     event.preventDefault();

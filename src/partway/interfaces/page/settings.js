@@ -10,7 +10,8 @@ export const DEFAULTS = Object.freeze({
   model: null,
   style: null,
   keep_colors: false,
-  area: "mask", // how what is painted is read: "mask" or "map"
+  area: "mask", // how what is painted is read, "mask" or "map"; or "extend", beyond the edges
+  extend: null, // pixels: {left, top, right, bottom}
   mask_feather: null,
   fill: null,
   only_masked: false,
@@ -29,16 +30,27 @@ const BY_PROMPT = ["prompt", "negative_prompt", "guidance_scale"];
 const BY_REFERENCES = ["style", "keep_colors"];
 const BY_MASK = ["mask_feather", "fill", "only_masked"];
 
-/** How what is painted is read; a style picture is followed under a mask and not by shares. */
+/** What the page speaks of; a style picture is followed under a mask and not by shares. */
 export function areaKind({ way, area }) {
-  return way === "references" ? "mask" : area;
+  return way === "references" && area === "map" ? "mask" : area;
+}
+
+/** What confines the edit: "mask", "map", "extend"; null where it is of the whole picture. */
+export function confines(settings, painted) {
+  const kind = areaKind(settings);
+  return (kind === "extend" ? settings.extend : painted) ? kind : null;
 }
 
 /** The fields that act: what belongs to the other way, and what says nothing, is left out. */
 export function fieldsOf(settings, painted) {
-  const { way, area, ...fields } = settings;
+  const { way, area, extend, ...fields } = settings;
+  const kind = confines(settings, painted);
   for (const idle of way === "prompt" ? BY_REFERENCES : BY_PROMPT) delete fields[idle];
-  if (!painted || areaKind(settings) === "map") for (const idle of BY_MASK) delete fields[idle];
+  if (kind === null || kind === "map") for (const idle of BY_MASK) delete fields[idle];
+  if (kind === "extend") {
+    if (fields.fill === "blur") delete fields.fill; // that is what it does anyway
+    for (const [side, pixels] of Object.entries(extend)) fields[`extend_${side}`] = pixels || null;
+  }
   const says = ([, value]) => value !== null && value !== "" && value !== false;
   return Object.fromEntries(Object.entries(fields).filter(says));
 }
@@ -50,7 +62,8 @@ export function toForm({ picture, reference, area, settings }, more) {
   if (reference && settings.way === "references") {
     form.append("references", reference, reference.name || "style");
   }
-  if (area) form.append(areaKind(settings), area.blob, "painted.png");
+  const kind = confines(settings, area);
+  if (kind === "mask" || kind === "map") form.append(kind, area.blob, "painted.png");
   for (const [key, value] of Object.entries({ ...fieldsOf(settings, area), ...more })) {
     form.append(key, String(value));
   }
@@ -71,6 +84,8 @@ export function checked(found) {
 
 const isText = (value) => typeof value === "string" && value.length <= 20_000;
 const isCount = (value) => Number.isInteger(value) && value >= 1 && value <= 1000;
+const isMargins = (value) =>
+  ["left", "top", "right", "bottom"].every((side) => Number.isInteger(value[side]) && value[side] >= 0);
 const KINDS = {
   way: (value) => value === "prompt" || value === "references",
   prompt: isText,
@@ -79,7 +94,8 @@ const KINDS = {
   model: isText,
   style: isText,
   keep_colors: (value) => typeof value === "boolean",
-  area: (value) => value === "mask" || value === "map",
+  area: (value) => ["mask", "map", "extend"].includes(value),
+  extend: isMargins,
   mask_feather: (value) => Number.isFinite(value) && value >= 0,
   fill: (value) => ["source", "blur", "noise"].includes(value),
   only_masked: (value) => typeof value === "boolean",

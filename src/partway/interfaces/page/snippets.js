@@ -2,7 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { strengthText } from "./format.js";
-import { areaKind, fieldsOf } from "./settings.js";
+import { confines, fieldsOf } from "./settings.js";
 
 const OPTIONS = {
   negative_prompt: "--negative-prompt",
@@ -16,6 +16,10 @@ const OPTIONS = {
   style: "--style",
   mask_feather: "--feather",
   fill: "--fill",
+  extend_left: "--left",
+  extend_top: "--top",
+  extend_right: "--right",
+  extend_bottom: "--bottom",
 };
 const OWN_STYLE = "style.png"; // a style picture of one's own has no path here
 export const PAINTED = { mask: "mask.png", map: "map.png" }; // nor has what is painted: it can be saved
@@ -33,8 +37,8 @@ function path(name) {
 /** As a command. A prompt that the shell command would read from a file is set apart by a space. */
 export function asCommand({ name, settings, strength, hasReference, painted }) {
   const { prompt = "", seed, keep_colors, only_masked, ...fields } = fieldsOf(settings, painted);
-  const kind = areaKind(settings);
-  const words = ["partway", quoted(path(name))];
+  const kind = confines(settings, painted);
+  const words = ["partway", ...(kind === "extend" ? ["outpaint"] : []), quoted(path(name))];
   if (settings.way === "prompt") words.push(quoted(/^[@-]/.test(prompt) ? ` ${prompt}` : prompt));
   words.push("--strength", strengthText(strength));
   for (const [field, value] of Object.entries(fields)) {
@@ -42,7 +46,7 @@ export function asCommand({ name, settings, strength, hasReference, painted }) {
   }
   if (hasReference && settings.way === "references") words.push("--style", OWN_STYLE);
   if (keep_colors) words.push("--keep-colors");
-  if (painted) words.push(`--${kind}`, PAINTED[kind]);
+  if (kind in PAINTED) words.push(`--${kind}`, PAINTED[kind]);
   if (only_masked) words.push("--only-masked");
   if (seed !== undefined && seed !== 1) words.push("--seed", String(seed));
   return words.join(" ");
@@ -50,8 +54,9 @@ export function asCommand({ name, settings, strength, hasReference, painted }) {
 
 /** As a Python program. */
 export function asPython({ name, settings, strength, hasReference, painted }) {
-  const { prompt = "", style, keep_colors, only_masked, ...fields } = fieldsOf(settings, painted);
-  const kind = areaKind(settings);
+  const { prompt = "", style, keep_colors, only_masked, ...all } = fieldsOf(settings, painted);
+  const kind = confines(settings, painted);
+  const fields = Object.fromEntries(Object.entries(all).filter(([field]) => !field.startsWith("extend_")));
   const imports = ["from partway import edit"];
   const named = { strength: strengthText(strength) };
   for (const [field, value] of Object.entries(fields)) named[field] = JSON.stringify(value);
@@ -63,7 +68,11 @@ export function asPython({ name, settings, strength, hasReference, painted }) {
     named.references = `(Path(${JSON.stringify(OWN_STYLE)}).read_bytes(),)`;
   }
   if (keep_colors) named.keep_colors = "True";
-  if (painted) named[kind === "map" ? "strength_map" : "mask"] = JSON.stringify(PAINTED[kind]);
+  if (kind in PAINTED) named[kind === "map" ? "strength_map" : "mask"] = JSON.stringify(PAINTED[kind]);
+  if (kind === "extend") {
+    const { left, top, right, bottom } = settings.extend;
+    named.extend = `(${[left, top, right, bottom].join(", ")})`;
+  }
   if (only_masked) named.only_masked = "True";
   const positional = [JSON.stringify(name), ...(settings.way === "prompt" ? [JSON.stringify(prompt)] : [])];
   const rest = Object.entries(named).map(([field, value]) => `    ${field}=${value},`);
@@ -83,8 +92,8 @@ export function asCurl({ name, settings, strength, hasReference, painted, base }
   const file = (value) => `@"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const parts = [`-F ${quoted(`source=${file(path(name))}`)}`];
   if (hasReference && settings.way === "references") parts.push(`-F ${quoted(`references=${file(OWN_STYLE)}`)}`);
-  const kind = areaKind(settings);
-  if (painted) parts.push(`-F ${kind}=@${PAINTED[kind]}`);
+  const kind = confines(settings, painted);
+  if (kind in PAINTED) parts.push(`-F ${kind}=@${PAINTED[kind]}`);
   const fields = { ...fieldsOf(settings, painted), strength: strengthText(strength), mode: "exact" };
   for (const [field, value] of Object.entries(fields)) {
     parts.push(`--form-string ${quoted(`${field}=${value}`)}`);

@@ -30,7 +30,8 @@ export class Sources {
     await this.show(blob, name, found, keepArea);
     const way = style || (found.photograph && prompt !== "") ? "references" : "prompt";
     state.reference = null;
-    this.act.change({ way, model: null, style, ...(prompt === null ? {} : { prompt }) });
+    const extend = { extend: null, area: state.settings.area === "extend" ? "mask" : state.settings.area };
+    this.act.change({ way, model: null, style, ...extend, ...(prompt === null ? {} : { prompt }) });
     this.parts.strip.begin(state.choices.sweep, state.picture.url);
     this.parts.reading.hints([]);
     explain(state.picture, () => this.useAnyway());

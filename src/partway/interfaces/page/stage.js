@@ -39,8 +39,6 @@ export class Stage {
 
   /** A new source: its picture, and nothing else yet. */
   async source(picture) {
-    this.frame.style.setProperty("--w", String(picture.width));
-    this.frame.style.setProperty("--h", String(picture.height));
     this.before.src = picture.url;
     this.before.alt = `Source: ${picture.name}`;
     this.nothing();

@@ -13,8 +13,9 @@ const ACTS = {
 const SAYS = {
   mask: "Only what you paint is edited; every other pixel stays as it is.",
   map: "Painted in full: edited with the whole strength. A lighter shade: with its share of it.",
+  extend: "Drag the edges outward: what is added is painted, every pixel of the picture stays.",
 };
-const AUTOMATIC = 1 / 64; // of the long side, where no feather is asked
+const AUTOMATIC = { mask: 1 / 64, extend: 1 / 16 }; // of the long side, where no feather is asked
 const LARGEST = 1 / 2; // brush, of the long side
 const TOP = 1000; // of a slider with a curve
 
@@ -111,8 +112,8 @@ export class Tools {
   }
 
   /** The feather in pixels: asked, or the engine's own. */
-  featherOf({ mask_feather }) {
-    return mask_feather ?? this.longSide * AUTOMATIC;
+  featherOf(settings) {
+    return settings.mask_feather ?? this.longSide * (AUTOMATIC[areaKind(settings)] ?? 0);
   }
 
   show(settings) {
@@ -124,10 +125,15 @@ export class Tools {
       radio.parentElement.title = radio.disabled ? "a style picture is followed under a mask only" : "";
     }
     say(byId("area-says"), SAYS[kind]);
-    byId("mask-settings").hidden = !this.mask;
+    byId("mask-settings").hidden = kind === "map";
     this.softness.row.hidden = this.shade.row.hidden = this.mask;
+    const extend = kind === "extend";
+    for (const id of ["tool-rows", "brush-sliders", "painted", "area-save"]) byId(id).hidden = extend;
+    byId("area-file").parentElement.hidden = extend;
+    byId("margin-tools").hidden = !extend;
+    byId("mask-fill").querySelector("[value=blur]").disabled = extend;
     this.feather.set(Math.round(this.featherOf(settings)));
-    byId("mask-fill").value = settings.fill ?? "source";
+    byId("mask-fill").value = extend && settings.fill === "blur" ? "source" : (settings.fill ?? "source");
     byId("only_masked").checked = settings.only_masked;
   }
 

@@ -63,6 +63,9 @@ export class View {
     if (reference) bank.mine(reference);
     else bank.select(settings.style);
     seed.show(settings.seed);
+    const before = this.extended;
+    this.extended = JSON.stringify(settings.area === "extend" ? settings.extend : null);
+    if (before !== undefined && before !== this.extended) this.parts.stage.start(); // of another shape
     this.parts.settings.show(settings, model);
     this.parts.painting.show(settings, this.state.area);
     models.show(settings.model, way, picture?.found ?? null);
