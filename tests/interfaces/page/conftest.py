@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from opened import Opened
+from opened import PATIENCE, Opened
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
 ARGS = [
     "--headless",
@@ -54,6 +54,7 @@ def browser() -> Iterator[Browser]:
     path = os.environ.get("PARTWAY_CHROMIUM") or shutil.which("chromium")
     if path is None:
         pytest.skip("NO CHROMIUM: the web page is not tested; install Debian's package chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield chromium
