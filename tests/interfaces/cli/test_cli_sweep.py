@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,25 @@ def test_the_default_strengths(run: Run, work: Path) -> None:
     assert {row["sheet"] for row in rows} == {"icon-sweep.png"}
     assert {row["seed"] for row in rows} == {1}
     assert np.array_equal(run.pixels("icon-s0.png"), run.pixels("icon.png"))
+
+
+def test_a_mask_or_a_map_holds_for_every_strength(run: Run, work: Path) -> None:
+    source = run.pixels("icon.png")
+    height, width = source.shape[:2]
+    shape = np.zeros((height, width), np.uint8)
+    shape[:, width // 2 :] = 255
+    Image.fromarray(shape).save(work / "half.png")
+    for option in ("--mask", "--map"):
+        args = ("--strengths", "0.6,1", option, "half.png", "-o", f"{option[2:]}/")
+        extra = ("--feather", "0") if option == "--mask" else ()
+        rows = run.lines(run("sweep", "icon.png", "red", *FAST, *args, *extra, "--json"))
+        for row in rows:
+            found = run.pixels(row["path"])
+            assert np.array_equal(found[:, : width // 2], source[:, : width // 2])
+            assert not np.array_equal(found, source)
+    told = run("sweep", "icon.png", "red", *FAST, "--mask-invert")
+    assert (told.exit_code, "is for masks" in told.stderr) == (2, True)
+    assert "half.png (SHA-256" in run("info", "mask/icon-s0.6.png").stdout
 
 
 def test_the_sheet_on_stdout(run: Run, work: Path) -> None:

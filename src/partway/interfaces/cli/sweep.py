@@ -19,11 +19,13 @@ from partway.interfaces.cli.inputs import (
     Source,
     configured_model,
     names_of,
+    read_masks,
     read_source,
     read_styles,
     split_arguments,
     wants_metadata,
 )
+from partway.interfaces.cli.masks import OF_MASKS, mask_options
 from partway.interfaces.cli.outputs import (
     STDOUT,
     Naming,
@@ -67,6 +69,7 @@ class Series:
     show_default=True,
 )
 @options.as_option
+@mask_options
 @options.edit_options
 @options.seed_options
 @click.option(
@@ -96,6 +99,8 @@ def command(
     quiet: bool,
     model: str | None,
     styles: tuple[str, ...],
+    mask: str | None,
+    strength_map: str | None,
     **fields: Any,
 ) -> None:
     """Edit SOURCE towards PROMPT at many strengths in one batched run: only the dial changes.
@@ -105,6 +110,7 @@ def command(
     report = Reporter(quiet=quiet, as_json=as_json)
     values = parse_strengths(strengths)
     names, text = split_arguments(words, prompt, several=False)
+    part = read_masks(mask, strength_map) | {name: fields.pop(name) for name in OF_MASKS}
     request = EditRequest(
         prompt=text,
         model=configured_model(model, styled=bool(styles)),
@@ -117,7 +123,7 @@ def command(
     profile = source.profile
     if request.model is None and profile is not None:
         request = request.with_(model=profile.name)
-    request = request.with_(source=source.data)
+    request = request.with_(source=source.data, **part)
     if profile is not None:
         request = calibrated(request, profile)
     report.hints(
@@ -150,7 +156,7 @@ def command(
             source.extent,
             quality,
             keep_gps,
-            names_of(source.name, styles),
+            names_of(source.name, styles, mask=mask, strength_map=strength_map),
             metadata=wants_metadata(no_metadata=no_metadata),
         )
         for each, target in zip(requests, targets, strict=True)
