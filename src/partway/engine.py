@@ -180,7 +180,7 @@ class Engine:
         condition, negative, guidance = self._words(family, request, profile)
         source, part = None, None
         if request.dialect is not None:
-            place = as_diffusers.canvas(request, profile, picture)
+            place = as_diffusers.canvas(request, profile, picture and picture.extent)
             with self._lock:
                 rows = as_diffusers.begin(
                     named, family, place, picture, condition, negative, guidance

@@ -34,13 +34,13 @@ def calibration_of(request: EditRequest, profile: Profile) -> tuple[float, Curve
     return gain, curve
 
 
-def plan_request(request: EditRequest, profile: Profile, picture: Picture | None = None) -> Plan:
+def plan_request(request: EditRequest, profile: Profile, extent: Extent | None = None) -> Plan:
     """The plan of a request on a model; the model's own step count where none was asked.
 
-    picture  the decoded source where it is at hand: some of diffusers' levels depend on its size
+    extent  the source's size where it is known: some of diffusers' levels depend on it
     """
     if request.dialect is not None:
-        return as_diffusers.plan(settled(request, profile), profile, picture)
+        return as_diffusers.plan(settled(request, profile), profile, extent)
     full_steps = request.full_steps
     if request.steps is None and full_steps is None:
         full_steps = profile.default_steps
@@ -104,6 +104,6 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
     profile = with_loras(profile, request.loras)
     if profile.conditioning == "references":
         pyramid.check(request)
-    plan = plan_request(request, profile, picture)
+    plan = plan_request(request, profile, None if picture is None else picture.extent)
     extent = None if picture is None else picture.extent
     return Outline(profile, plan, evaluations_of(request, profile, plan, extent))

@@ -18,7 +18,9 @@ from partway.dialects.flow_walks import flow_walk
 from partway.engine import Engine
 from partway.errors import InvalidRequest, UserError
 from partway.families import profile_of
+from partway.geometry import Extent
 from partway.images import read_bytes
+from partway.interfaces.cli.dialect import Said
 from partway.request import EditRequest
 from partway.result import EditResult
 
@@ -153,6 +155,16 @@ def test_where_diffusers_fails_the_error_is_typed(
     assert not isinstance(fails.value, InvalidRequest)
     with pytest.raises(InvalidRequest, match="none is left to run"):
         ours(engine, kind, source=read_bytes(source), strength=0.0, steps=4)
+
+
+def test_what_the_shell_says_is_what_runs(engine: Engine, source: Image.Image) -> None:
+    """The levels depend on the picture's size, which is not the native one."""
+    model = str(tiny.folder_of("flux-dev"))
+    request = EditRequest(source=read_bytes(source), model=model, steps=4)
+    said = Said("diffusers", 0.6)
+    said.on(request, profile_of(model), Extent(*source.size))
+    _, result = ours(engine, "flux-dev", source=request.source, strength=0.6, steps=4)
+    assert f"from {100 * result.plan.noise_fraction:.1f} % noise" in said.told[0]
 
 
 def test_what_is_not_followed_is_said(engine: Engine, source: Image.Image) -> None:

@@ -90,24 +90,24 @@ def walk_of(request: EditRequest, profile: Profile, size: Extent | None = None) 
     return walk(config, profile.schedule.table, sampler, strength, steps)
 
 
-def plan(request: EditRequest, profile: Profile, picture: Picture | None) -> Plan:
+def plan(request: EditRequest, profile: Profile, extent: Extent | None) -> Plan:
     """The plan of its walk; from pure noise without a source, and masked at strength 1.
 
-    picture  the source where it is at hand
+    extent  the source's size where it is known, else the native one is taken
     """
     size = None
-    if picture is not None or request.source is None:
-        size = canvas(request, profile, picture).padded
+    if extent is not None or request.source is None:
+        size = canvas(request, profile, extent).padded
     levels = walk_of(request, profile, size).levels
     steps = profile.default_steps if request.steps is None else request.steps
     start, kappa = (1.0, 0.0) if _is_pure(request) else (levels[0].noise_fraction, 1.0)
     return Plan(request.effective_strength, str(request.dialect), start, levels, kappa, steps)
 
 
-def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:
+def canvas(request: EditRequest, profile: Profile, extent: Extent | None) -> Canvas:
     """The source's own size, each side cut to a multiple of the stride."""
     side = profile.native_size
-    own = picture.extent if picture is not None else Extent(*(request.size or (side, side)))
+    own = Extent(*(request.size or (side, side))) if extent is None else extent
     stride = profile.stride
     cut = Extent(*(length - length % stride for length in own))
     if min(cut) < stride:

@@ -12,6 +12,7 @@ from partway.request import DEFAULT_SPACING, FOLLOWED, EditRequest
 
 if TYPE_CHECKING:
     from partway.families import Profile
+    from partway.geometry import Extent
 
 INPAINT = "diffusers-inpaint"
 
@@ -36,12 +37,16 @@ class Said:
         self._tool, self._value = tool, value
         self.told: list[str] = []
 
-    def on(self, request: EditRequest, profile: Profile | None) -> EditRequest:
+    def on(
+        self, request: EditRequest, profile: Profile | None, extent: Extent | None = None
+    ) -> EditRequest:
         """The request that starts at the program's level on a model and runs its evaluations.
 
         The program's rule is used on the model's own levels. Steps between are spaced as the
         request says; but diffusers, on its own checkpoints, is followed to the last digit. With a
         mask its inpainting pipelines are.
+
+        extent  the source's size, where it is known
         """
         assert profile is not None  # noqa: S101  one is chosen wherever the strength is not ours
         if request.full_steps is not None:
@@ -53,7 +58,7 @@ class Said:
             self._value = get_dialect(rule).default or self._value
         steps = profile.default_steps if request.steps is None else request.steps
         spacing = None if request.spacing == DEFAULT_SPACING else request.spacing
-        exact = self._exactly(request, profile, steps)
+        exact = self._exactly(request, profile, steps, extent)
         if exact is not None:
             return exact
         sampler = self._sampler(request, profile)
@@ -74,7 +79,9 @@ class Said:
                 return "pndm"
         return settled(request, profile).sampler
 
-    def _exactly(self, request: EditRequest, profile: Profile, steps: int) -> EditRequest | None:
+    def _exactly(
+        self, request: EditRequest, profile: Profile, steps: int, extent: Extent | None
+    ) -> EditRequest | None:
         """The request followed to the last digit, where the program and the model allow it."""
         tool = FOLLOWED[0]
         if _rule(self._tool, request) != _rule(tool, request) or profile.checkpoint is None:
@@ -83,7 +90,7 @@ class Said:
             exact = request.with_(
                 dialect=tool, strength=self._value, steps=steps, source=request.source or b""
             )
-            plan = plan_request(exact, profile)
+            plan = plan_request(exact, profile, extent)
         except UserError as error:
             self.told.append(f"only its start and evaluations: {error}")
             return None

@@ -248,7 +248,9 @@ def _drafts(
             edit = request.with_(size=size)
             where = part if extend is None else part | {"extend": extend(source.extent)}
             if said is not None:
-                edit = said.on(edit.with_(source=source.data, **where), source.profile)
+                edit = said.on(
+                    edit.with_(source=source.data, **where), source.profile, source.extent
+                )
             times = None if larger is None else larger(source.extent)
             drafts += _from_source(edit, word, source, seeds, where | {"scale": times})
         except PartwayError as error:
@@ -362,7 +364,7 @@ def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
     plan = (
         Plan(0.0, request.dial, 0.0, (), 1.0, None)
         if profile is None
-        else plan_request(request, profile)
+        else plan_request(request, profile, draft.extent)
     )
     evaluations = 0 if profile is None else evaluations_of(request, profile, plan, draft.extent)
     path = None if item.target is None or item.target.path is None else str(item.target.path)

@@ -141,7 +141,9 @@ def command(
     ]
     if tool is not None:
         said = [Said(tool, each.strength) for each in requests]
-        requests = [s.on(each, profile) for s, each in zip(said, requests, strict=True)]
+        requests = [
+            s.on(each, profile, source.extent) for s, each in zip(said, requests, strict=True)
+        ]
         report.hints(line for s in said for line in s.told)
     targets = _targets(requests, source, output, sheet_only=sheet_only, force=force)
     check_qualities(quality, targets)
