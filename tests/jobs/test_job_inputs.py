@@ -56,6 +56,29 @@ def test_folders_globs_and_lists_name_the_same_pictures(folder: Path) -> None:
         find("in/*.webp", out)
 
 
+def test_no_list_leads_a_result_out_of_its_folder(folder: Path) -> None:
+    Image.new("RGB", (8, 8)).save("b.png")
+    (folder / "in/list.txt").write_text(f"../b.png\n{folder}/in/a.png\nsub/../sub/b.jpg\n")
+    inputs = find("in/list.txt", OUT)
+    found = [inputs[position] for position in range(len(inputs))]
+    assert [each.name for each in found] == ["b.png", "in/a.png", "in/sub/b.jpg"]
+    assert all(each.path.is_file() for each in found)
+
+
+def test_results_are_not_put_among_their_sources(folder: Path) -> None:
+    (folder / "list.txt").write_text("in/a.png\nin/sub/b.jpg\n")
+    for source, out in (("in", "in"), ("in/*.png", "in"), ("list.txt", "in/sub")):
+        with pytest.raises(InvalidRequest, match="lies where the results go"):
+            find(source, Path(out))
+
+
+def test_a_table_of_endless_depth_is_said(folder: Path) -> None:
+    table = folder / "table.jsonl"
+    table.write_text('{"file": ' + "[" * 100_000)
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        find("in", OUT, table)
+
+
 def test_the_nearest_word_counts(folder: Path) -> None:
     (folder / "in/a.txt").write_text("from the text\n")
     assert items()["a.png"].request.prompt == "from the text"

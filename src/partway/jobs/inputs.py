@@ -106,7 +106,7 @@ class Inputs:
 def find(source: str, leave_out: Path, table: Path | None = None) -> Inputs:
     """The pictures of a folder, glob or list, by name; InvalidRequest where there is none.
 
-    leave_out  a folder that is no input: where the results go
+    leave_out  a folder that is no input: where the results go; InvalidRequest where it holds all
     """
     rows = {} if table is None else read_table(table)
     root, names = _named(source, leave_out.resolve())
@@ -129,7 +129,7 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
                 rows: list[Any] = list(csv.DictReader(stream))
             else:
                 rows = [json.loads(line) for line in stream if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise InvalidRequest(f"the table {path} cannot be read: {error}") from error
     table: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(rows, 1):
@@ -149,18 +149,35 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _named(source: str, leave_out: Path) -> tuple[Path, list[str]]:
-    """A folder and the names of pictures as seen from it, in no order, none twice."""
+    """A folder and the names of pictures as seen from it, in no order, none twice.
+
+    No name leads out of the folder.
+    """
     place = Path(source)
     if place.is_dir():
+        if place.resolve() == leave_out:
+            raise _within(place, leave_out)
         return place, list(_below(place, leave_out))
     if place.is_file() and place.suffix.lower() == ".txt":
         files = _listed(place)
+        inside = next((file for file in files if leave_out in file.resolve().parents), None)
+        if inside is not None:
+            raise _within(inside, leave_out)
     else:
-        hits = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
-        files = [hit for hit in hits if hit.suffix.lower() in READABLE and hit.is_file()]
-        files = [hit for hit in files if leave_out not in hit.resolve().parents]
-    root = _common(files)
-    return root, list({file.relative_to(root).as_posix() for file in files})
+        paths = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
+        hits = [hit for hit in paths if hit.suffix.lower() in READABLE and hit.is_file()]
+        files = [hit for hit in hits if leave_out not in hit.resolve().parents]
+        if hits and not files:
+            raise _within(hits[0], leave_out)
+    whole = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  without .., links as named
+    root, here = _common(whole), Path.cwd()
+    names = list({file.relative_to(root).as_posix() for file in whole})
+    return (root.relative_to(here) if root.is_relative_to(here) else root), names
+
+
+def _within(place: Path, out: Path) -> InvalidRequest:
+    """The error of sources that lie where results go: those would be edited in turn."""
+    return InvalidRequest(f"{place} lies where the results go, {out}: name another folder as OUT")
 
 
 def _below(root: Path, leave_out: Path) -> Iterator[str]:
