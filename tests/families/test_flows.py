@@ -28,7 +28,7 @@ from partway.request import EditRequest
 from partway.result import EditResult
 from partway.strength import start_noise_fraction
 
-KINDS = ("flux-dev", "flux-schnell", "sd3", "z-image", "qwen-image")
+KINDS = ("flux-dev", "sd3", "z-image", "qwen-image")
 
 
 def asked(kind: str, picture: Image.Image, **fields: Any) -> EditRequest:
