@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint bench-recolor bench-upscale calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-cpu bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint bench-recolor bench-upscale calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,6 +44,9 @@ check: .venv/.done  ## lint, format and types
 
 bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, memory
 	$(DEV)/python benchmarks/bench.py
+
+bench-cpu: .venv/.done  ## a checkpoint on torch and OpenVINO against diffusers: docs/results/
+	$(DEV)/python benchmarks/bench_cpu.py
 
 bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/
 	$(DEV)/python benchmarks/bench_dial.py

@@ -403,5 +403,7 @@ def _dial(request: EditRequest, profile: Profile) -> Callable[[float], float]:
 def _identity(profile: Profile) -> tuple[Hashable, ...]:
     """What tells one checkpoint from another, its adapters included."""
     checkpoint = profile.checkpoint
-    loras, loaded = ((), None) if checkpoint is None else (checkpoint.loras, checkpoint.loaded)
-    return (profile.family, profile.name, str(profile.folder), loras, id(loaded))
+    own = (
+        () if checkpoint is None else (checkpoint.loras, checkpoint.runtime, id(checkpoint.loaded))
+    )
+    return (profile.family, profile.name, str(profile.folder), *own)

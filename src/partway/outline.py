@@ -10,7 +10,7 @@ from partway.choosing import choose_model
 from partway.edits import as_diffusers, pyramid, upscale
 from partway.edits.outpaint import check_extent
 from partway.errors import Uncalibrated
-from partway.families import settled, with_loras
+from partway.families import settled, with_loras, with_runtime
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
 from partway.spacings import get_spacing
@@ -101,7 +101,7 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
         return Outline(None, Plan(0.0, request.dial, 0.0, (), 1.0, steps), 0)
     styled = bool(request.references)
     profile = choose_model(request.model, picture, with_references=styled, own=own)
-    profile = with_loras(profile, request.loras)
+    profile = with_runtime(with_loras(profile, request.loras), request.runtime)
     if profile.conditioning == "references":
         pyramid.check(request)
     plan = plan_request(request, profile, None if picture is None else picture.extent)

@@ -33,6 +33,7 @@ MAX_SCALE = 16
 
 FILLS = ("source", "blur", "noise")
 PRECISIONS = ("auto", "bf16", "fp32")
+RUNTIMES = ("auto", "openvino")
 FOLLOWED = ("diffusers",)  # dialects that are followed to the last digit
 OPTIONAL = {
     "dialect", "full_steps", "gain", "guidance_scale", "mask", "mask_feather", "model", "sampler",
@@ -61,6 +62,8 @@ class EditRequest:
     working_multiple   work at 1 … 4 times the model's native size
     model              name or path of a checkpoint; None chooses by the source
     precision          "auto", "bf16" or "fp32" of the denoising network
+    runtime            "auto" is the model's own; "openvino" converts a checkpoint's networks for
+                       the CPU, see partway.checkpoints.converted
     references         bytes of image files whose manner the result takes, instead of a prompt
     keep_colors        with references: only luma changes, hues stay the source's (fading
                        towards strength 1)
@@ -106,6 +109,7 @@ class EditRequest:
     working_multiple: int = 1
     model: str | None = None
     precision: str = "auto"
+    runtime: str = "auto"
     references: tuple[bytes, ...] = field(default=(), repr=False)
     keep_colors: bool = False
     recolor: bool = False
@@ -262,6 +266,7 @@ class EditRequest:
                 "sampler",
                 "spacing",
                 "precision",
+                "runtime",
                 "model",
                 "dialect",
                 "fill",
@@ -295,6 +300,8 @@ class EditRequest:
             raise UnknownName("dial", self.dial, DIALS)
         if self.precision not in PRECISIONS:
             raise UnknownName("precision", self.precision, PRECISIONS)
+        if self.runtime not in RUNTIMES:
+            raise UnknownName("runtime", self.runtime, RUNTIMES)
         if self.fill not in FILLS:
             raise UnknownName("fill", self.fill, FILLS)
         get_spacing(self.spacing)

@@ -12,8 +12,9 @@
     lora         adapters on top
     inpainting   what networks made for it are shown beside the noise
     loaded       a pipeline that a script has loaded already
+    converted    networks on OpenVINO in place of torch
 
-Torch is imported in functions only, by device, pipeline, autoencoder and lora.
+Torch is imported in functions only, by device, pipeline, autoencoder, converted and lora.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Checkpoint:
     facts     what a single file says itself, see single_file.recognise; of a hub id "repository"
               and "revision", the commit
     loras     adapters added to it
+    runtime   what its networks run on: "auto" is torch, or "openvino"
     loaded    diffusers' pipeline where a script has loaded it (partway.checkpoints.loaded)
     """
 
@@ -50,6 +52,7 @@ class Checkpoint:
     configs: Configs = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     loras: tuple[Lora, ...] = ()
+    runtime: str = "auto"
     loaded: Any = field(default=None, repr=False, compare=False)
 
 

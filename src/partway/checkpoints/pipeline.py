@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partway.checkpoints import hub, layout, lora, single_file
+from partway.checkpoints.converted import convert
 from partway.checkpoints.device import best_device, dtype_of, fits, library, resolve_precision
 from partway.checkpoints.loaded import networks_of
 from partway.errors import ModelError, PartwayError
@@ -34,19 +35,22 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
     """
     if checkpoint.loaded is not None:
         return networks_of(checkpoint, precision)
-    device = best_device()
+    on_openvino = checkpoint.runtime == "openvino"
+    device = "cpu" if on_openvino else best_device()
     resolved = resolve_precision(precision, device)
     read = _from_file if checkpoint.place.is_file() else _from_folder
     with quiet():
         diffusers = library("diffusers")
         try:
-            pipe = read(diffusers, checkpoint, resolved)
+            pipe = read(diffusers, checkpoint, "fp32" if on_openvino else resolved)
         except PartwayError:
             raise
         except Exception as error:
             raise ModelError(f"{checkpoint.name} cannot be loaded: {error}") from error
         lora.apply(pipe, checkpoint.loras)
         settle(pipe, device)
+        if on_openvino:
+            convert(pipe, resolved)
     return pipe, resolved
 
 

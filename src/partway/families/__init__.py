@@ -252,6 +252,19 @@ def with_loras(profile: Profile, loras: Sequence[str]) -> Profile:
     return replace(profile, checkpoint=replace(profile.checkpoint, loras=found))
 
 
+def with_runtime(profile: Profile, runtime: str) -> Profile:
+    """The profile of a checkpoint on a runtime; InvalidRequest where it does not run on it."""
+    if runtime == "auto" or profile.family == "onnx":  # that one runs on OpenVINO always
+        return profile
+    checkpoint = profile.checkpoint
+    if checkpoint is None or checkpoint.loaded is not None or "unet" not in checkpoint.configs:
+        raise InvalidRequest(
+            f"{profile.name} does not run on {runtime}: leave --runtime out. Checkpoints of Stable "
+            "Diffusion and SDXL do, where Partway loads them"
+        )
+    return replace(profile, checkpoint=replace(checkpoint, runtime=runtime))
+
+
 def fetched() -> list[Profile]:
     """Checkpoints of the hub that were fetched before and can be run."""
     found: list[Profile] = []

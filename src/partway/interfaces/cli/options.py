@@ -16,7 +16,7 @@ import click
 from partway.errors import InvalidRequest, UnknownName
 from partway.fields import share
 from partway.noise import MAX_SEED
-from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, PRECISIONS
+from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, PRECISIONS, RUNTIMES
 from partway.samplers import SAMPLERS
 from partway.samplers.names import resolve_sampler, resolve_spacing
 from partway.spacings import SPACINGS
@@ -254,6 +254,13 @@ def edit_options(function: F) -> F:
                 default="auto",
                 show_default=True,
                 help="Of the network; auto is bf16 where the processor computes in it.",
+            ),
+            click.option(
+                "--runtime",
+                type=Registered("runtime", RUNTIMES),
+                default="auto",
+                show_default=True,
+                help="openvino converts a checkpoint's networks for the CPU; auto is torch.",
             ),
         ),
     )

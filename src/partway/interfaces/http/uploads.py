@@ -92,6 +92,7 @@ class EditFields(BaseModel):
     )
     model: str | None = Field(None, description="A name from /v1/models; chosen by the source.")
     precision: str = Field("auto", description="auto, bf16 or fp32.")
+    runtime: str = Field("auto", description="openvino converts a checkpoint for the CPU.")
     keep_colors: bool = Field(default=False, description="With a style: hues stay the source's.")
     recolor: bool = Field(
         default=False, description="With a style: its palette whole, at any strength above 0."
