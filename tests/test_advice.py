@@ -66,7 +66,7 @@ def test_the_embedded_model_knows_its_words() -> None:
     assert words is not None
     assert {"cat", "3d", "silhouette"} <= words.words
     assert "[PAD]" not in words.words
-    assert words.limit == 16
+    assert words.limit == 24
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from torch import nn
 from captions import LENGTH, STYLE_PHRASES
 from codec import CHANNELS, load_codec
 from decoder import Decoder, Encoder
-from library import TOKENS, FoldedFinder, Library, Table, load_library
+from library import TOKENS, Library, Table, load_library
 from model import Denoiser, Shape, TextEncoder
 from paths import DATA, RUNS
 
@@ -34,7 +34,7 @@ class FoldedText(nn.Module):
     def __init__(self, text: TextEncoder, library: Library):
         super().__init__()
         self.text, self.library = text, library
-        library.finder = FoldedFinder(library.finder)
+        library.finder = library.folded()
         with torch.no_grad():
             self.table = Table(text.own.weight + text.project(text.vectors))
         text.words = lambda ids, _forget: self.table(ids)

@@ -6,8 +6,8 @@ two of them.
 A network of ten million weights cannot remember thirteen thousand drawings, a table can. Latents
 are stored by residual vector quantisation: each position is the sum of one entry of each of STAGES
 code books. A `Finder` turns the words of a prompt into a query and every picture has a key; it is
-trained as one large classification, caption -> picture. The two best pictures come to the denoiser
-as further context tokens (semi-parametric diffusion; Blattmann et al. 2022 condition on neighbours
+trained as one large classification, caption -> picture. The best picture comes to the denoiser as
+further context tokens (semi-parametric diffusion; Blattmann et al. 2022 condition on neighbours
 in the same way). No held-out picture is in the table.
 """
 
@@ -27,14 +27,18 @@ from model import load_word_vectors
 from paths import DATA
 
 STAGES, CODES = 3, 4096
-FOUND = 2
-"""Pictures a prompt finds."""
+FOUND = 1
+"""Pictures a prompt finds: two make a collage where they disagree."""
 SIDE = 16
 """Latent positions of a stored picture, each way."""
 TOKENS = FOUND * SIDE**2 // 4
 """Context tokens they come as: 2 x 2 positions each."""
 WIDTH = 96
 """Numbers in a query and a key."""
+STYLE_SHARE = 0.95
+"""How much the style counts in use: with less, "pizza, cartoon" finds a flat pizza though there is
+a cartoon; with more, "teapot, flat", were there none, any other flat thing.
+"""
 
 
 def nearest(points: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
@@ -126,9 +130,10 @@ class Finder(nn.Module):
             own = own * (torch.rand(*ids.shape, 1) >= forget)
         return own + self.project(self.vectors[ids] / 10)
 
-    def keys(self) -> torch.Tensor:
+    def keys(self, style_share: float = 1.0) -> torch.Tensor:
         """(N, WIDTH)."""
-        return self.subject[self.subjects] + self.style[self.styles] + self.single
+        manner = style_share * self.style[self.styles]
+        return self.subject[self.subjects] + manner + self.single
 
     def query(self, words: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Word vectors (B, L, WIDTH) of `ids` -> (B, WIDTH)."""
@@ -149,23 +154,36 @@ class Table(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("small", (rows / scale).round().to(torch.int8))
 
+    def cut(self, rows: int) -> None:
+        """Drop the rows behind the first `rows`."""
+        self.scale, self.small = self.scale[:rows].clone(), self.small[:rows].clone()
+
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return self.small[ids].float() * self.scale[ids]
+
+
+RELUCTANT = {"silhouette": 2.5}
+"""Styles that only come when asked for, and by how much: a silhouette shares the shape of three
+other sets, and a prompt that misses its own style means none.
+"""
 
 
 class FoldedFinder(nn.Module):
     """A finder for use: one table of words, one of keys."""
 
-    def __init__(self, finder: Finder):
+    def __init__(self, finder: Finder, styles: list[str]):
+        """`styles` (N,) names those of the pictures."""
         super().__init__()
         with torch.no_grad():
             self.words = Table(finder.own.weight + finder.project(finder.vectors / 10))
-            self.keys = Table(finder.keys())
+            self.keys = Table(finder.keys(STYLE_SHARE))
+            penalty = torch.tensor([RELUCTANT.get(name, 0.0) for name in styles])
+            self.register_buffer("penalty", penalty.float())
         self.weigh, self.think, self.query = finder.weigh, finder.think, finder.query
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         keys = self.keys.small.float() * self.keys.scale
-        return self.query(self.words(ids), ids) @ keys.T
+        return self.query(self.words(ids), ids) @ keys.T - self.penalty
 
 
 def new_finder(entries: np.ndarray) -> Finder:
@@ -218,6 +236,39 @@ class Library(nn.Module):
         self.register_buffer("codes", torch.from_numpy(parts["codes"]).float())
         self.register_buffer("indices", torch.from_numpy(parts["indices"].astype(np.int32)))
         self.register_buffer("entries", torch.from_numpy(parts["entries"]))
+
+    def folded(self) -> FoldedFinder:
+        """The finder as a model carries it."""
+        records = load_index()
+        return FoldedFinder(self.finder, [records[i]["style"] for i in self.entries.tolist()])
+
+    def extend(self) -> None:
+        """Take up the held-out pictures whose subject is there in another style: their keys are
+        the sum of both, their latents are written with the code books that there are.
+        """
+        records = load_index()
+        known, finder = self.entries.tolist(), self.finder
+        subjects = {
+            records[i]["subject"]: int(n) for i, n in zip(known, finder.subjects, strict=True)
+        }
+        styles = {records[i]["style"]: int(n) for i, n in zip(known, finder.styles, strict=True)}
+        held = np.flatnonzero(held_out(records))
+        new = np.array([i for i in held if records[i]["subject"] in subjects])
+        pictures, codec = np.load(DATA / "pictures128.npy", mmap_mode="r"), load_codec()
+        pixels = codec.synthesis.flatten(1).norm(dim=1)
+        rest = encode_all(codec, pictures, new) * pixels
+        indices = []
+        for book in self.codes * pixels:
+            indices.append(nearest(rest, book))
+            rest = rest - book[indices[-1]]
+        rows = torch.stack(indices, 1).view(len(new), SIDE**2, STAGES).int()
+        self.indices = torch.cat([self.indices, rows])
+        self.entries = torch.cat([self.entries, torch.from_numpy(new)])
+        numbers = torch.tensor([subjects[records[i]["subject"]] for i in new])
+        finder.subjects = torch.cat([finder.subjects, numbers])
+        numbers = torch.tensor([styles[records[i]["style"]] for i in new])
+        finder.styles = torch.cat([finder.styles, numbers])
+        finder.single = nn.Parameter(F.pad(finder.single, (0, 0, 0, len(new))), requires_grad=False)
 
     def pictures(self, found: torch.Tensor) -> torch.Tensor:
         """(B, FOUND) places in the library -> latents (B, FOUND, C, 16, 16)."""

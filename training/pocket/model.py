@@ -37,7 +37,7 @@ class Shape:
     vocabulary: int = 0
     word_vector: int = 100
     words: int = 24
-    found: int = 2
+    found: int = 1
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Example pictures that travel with the package, each with a prompt in another style.
+"""Example pictures that travel with the package, each with a prompt.
 
 Where they come from and under which licence: README.md beside them.
 """
@@ -29,7 +29,7 @@ PHOTOGRAPH = HERE / "cat.jpg"
 PHOTOGRAPH_STYLE = "evening"
 
 EXAMPLES = (
-    Example("angry-face", "angry face, 3d"),
-    Example("fox", "fox, flat"),
-    Example("teapot", "teapot, flat"),
+    Example("angry-face", "angry face, sticker"),
+    Example("fox", "cat face, 3d"),
+    Example("teapot", "teapot, sticker"),
 )
