@@ -406,6 +406,8 @@ def test_prompts_and_sources_are_encoded_once(
     engine = Engine()
     engine.run_many([request(icon, strength=s) for s in (0.2, 0.5, 0.9)])
     engine.run(request(icon, strength=0.7))
+    assert counts == {"encode": 1, "encode_prompt": 1}  # no negative prompt where none acts
+    engine.run_many([request(icon, strength=s, guidance_scale=2.0) for s in (0.5, 0.9)])
     assert counts == {"encode": 1, "encode_prompt": 2}
 
 
