@@ -12,8 +12,8 @@ from partway.families import load_family, profile_of
 from partway.noise import Noise
 
 
-def answer() -> Array:
-    family = load_family(profile_of("pocket"))
+def answer(precision: str = "auto") -> Array:
+    family = load_family(profile_of("pocket"), precision)
     shape = family.latent_shape(128, 128)
     x = Noise(1, shape)()[None]
     return family.predict(x, [family.schedule.level(0.7)], [family.encode_prompt("owl, 3d")])
@@ -24,15 +24,25 @@ def test_compiled_networks_are_cached_and_give_the_same_bits(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = answer()
-    blobs = list(tmp_path.rglob("*.blob"))
-    assert len(blobs) == 1
+    blobs = sorted(tmp_path.rglob("*.blob"))
+    assert len(blobs) == 2  # text encoder and denoiser
     assert np.array_equal(first, answer())
-    assert list(tmp_path.rglob("*.blob")) == blobs
+    assert sorted(tmp_path.rglob("*.blob")) == blobs
 
-    whole = blobs[0].read_bytes()
-    blobs[0].chmod(0o600)
-    blobs[0].write_bytes(whole[: len(whole) // 2])
+    for blob in blobs:
+        whole = blob.read_bytes()
+        blob.chmod(0o600)
+        blob.write_bytes(whole[: len(whole) // 2])
     assert np.array_equal(first, answer())
+
+
+def test_a_network_kept_for_one_precision_is_not_taken_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = {precision: answer(precision) for precision in ("fp32", "bf16")}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for precision in ("fp32", "bf16", "fp32", "bf16"):
+        assert np.array_equal(answer(precision), fresh[precision])
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(

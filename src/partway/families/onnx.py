@@ -90,7 +90,7 @@ class Onnx:
             tokenizer = import_module("tokenizers").Tokenizer
             self._tokenizer: Any = tokenizer.from_file(str(folder / "tokenizer.json"))
             core = import_module("openvino").Core()
-            self._text_encoder = _compile(core, folder / "text_encoder.onnx", "fp32")
+            self._text_encoder = _compile(core, folder / "text_encoder.onnx", "fp32", cached=True)
             self._denoiser = _compile(core, folder / "denoiser.onnx", self.precision, cached=True)
             self._encoder = _compile(core, folder / "encoder.onnx", "fp32")
             self._decoder = _compile(core, folder / "decoder.onnx", "fp32")
@@ -133,7 +133,8 @@ def _compile(core: Any, path: Path, precision: str, *, cached: bool = False) -> 
     """
     hints = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision], "PERFORMANCE_HINT": "LATENCY"}
     if cached:
-        folder = Path(user_cache_dir("partway", appauthor=False)) / "compiled"
+        # one folder a precision: the runtime would take a network compiled for another
+        folder = Path(user_cache_dir("partway", appauthor=False)) / "compiled" / precision
         with suppress(OSError):  # a home that cannot be written only costs the second
             folder.mkdir(parents=True, exist_ok=True)
             hints["CACHE_DIR"] = str(folder)
