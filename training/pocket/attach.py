@@ -13,6 +13,7 @@ Large weights of the base are stored in 8 bits with one scale a row, to make roo
 import argparse
 import json
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -104,15 +105,14 @@ def traced(
     network: nn.Module, given: tuple, inputs: list[str], outputs: list[str]
 ) -> onnx.GraphProto:
     """The graph of a torch module, batch and canvas dynamic."""
-    path = Path("/tmp") / "traced.onnx"
     spatial = {0: "batch", 2: "height", 3: "width"}
     axes = {n: spatial if v.ndim == 4 else {0: "batch"} for n, v in zip(inputs, given, strict=True)}
+    written = BytesIO()
     torch.onnx.export(
-        network, given, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes,
+        network, given, written, input_names=inputs, output_names=outputs, dynamic_axes=axes,
         opset_version=OPSET, dynamo=False,
     )  # fmt: skip
-    model = halve_weights(onnx.load(path))
-    path.unlink()
+    model = halve_weights(onnx.load_from_string(written.getvalue()))
     return model.graph
 
 
