@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from partway.errors import NoMetadata
-from partway.metadata.untrusted import is_list, is_object, is_whole
+from partway.metadata.untrusted import is_list, is_object, is_whole, loaded
 from partway.styles import STYLES
 
 FORMAT = 1
@@ -148,7 +148,7 @@ def from_json(text: str) -> Document:
     if len(text) > MAX_JSON:
         raise NoMetadata(f"the record has {len(text):,} characters, allowed are {MAX_JSON:,}")
     try:
-        value = json.loads(text)
+        value = loaded(text)
     except (ValueError, RecursionError) as error:
         raise NoMetadata("the record is damaged: no JSON") from error
     if not is_object(value) or not is_whole(value.get("partway")):

@@ -12,13 +12,12 @@ strength` is that program's number, not ours: the one whose start has our noise 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from partway.margins import Margins
 from partway.metadata.recipe import Recipe, make
-from partway.metadata.untrusted import MAX_VALUE
+from partway.metadata.untrusted import MAX_VALUE, loaded
 from partway.strength import strength_at
 
 if TYPE_CHECKING:
@@ -209,7 +208,7 @@ def _read_value(line: str, place: int) -> tuple[str, int]:
         quoted = re.compile(r'"(?:\\.|[^\\"])*"').match(line, place)
         if quoted is not None:
             try:
-                value = str(json.loads(quoted[0]))
+                value = str(loaded(quoted[0]))
             except (ValueError, RecursionError):
                 value = quoted[0][1:-1]
             return value, quoted.end()

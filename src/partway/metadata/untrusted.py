@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, TypeGuard
 
 MAX_JSON = 4 * 2**20  # characters; node graphs of real use are some hundred thousand
 MAX_VALUE = 2000  # characters of one short value
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits: alone it is none
 
 
 def parsed(text: object) -> Any:
@@ -15,9 +17,17 @@ def parsed(text: object) -> Any:
     if not isinstance(text, str) or len(text) > MAX_JSON:
         return None
     try:
-        return json.loads(text)
+        return loaded(text)
     except (ValueError, RecursionError):
         return None
+
+
+def loaded(text: str) -> Any:
+    """JSON of a text, whose half characters are read as "?": no file and no answer takes them."""
+    value = json.loads(text)
+    if HALF.search(text) is None:
+        return value
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_FILES = 16
 MAX_FIELDS = 200
 MAX_FIELD = 2**20  # bytes of one field that is no file
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits, in JSON
 
 
 def _pair(value: Any) -> Any:
@@ -201,14 +203,20 @@ async def read_body(request: Request) -> Body:
     if kind == "application/json":
         return Body(parse_json(await request.body()), is_json=True)
     if kind == "multipart/form-data":
-        return await _read_form(request)
+        try:
+            return await _read_form(request)
+        except UnicodeError as error:  # of a charset that is none
+            raise HTTPError(f"the form's text cannot be read: {error}") from error
     raise Unsupported(f"content type {kind or 'none'!r}: want application/json or a multipart form")
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
-    """A JSON object; 400 for anything else."""
+    """A JSON object in UTF-8; 400 for anything else, and for text that no answer could repeat."""
     try:
-        value: object = json.loads(data)
+        text = data.decode("utf-8-sig")
+        value: object = json.loads(text)
+        if HALF.search(text):  # alone it is no character
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HTTPError(f"the body is not JSON: {error}") from error
     if not isinstance(value, dict):
