@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
 from partway.engine import Engine
+from partway.interfaces.http.masks import from_alpha, grey
 from partway.request import DEFAULT_EXTENDING, EditRequest
 
 FIELDS: dict[str, Any] = {"prompt": "navy, orange, white", "strength": 0.7, "mode": "exact"}
@@ -253,3 +254,24 @@ def test_the_commands_in_the_docs(client: TestClient, icon: Image.Image) -> None
         answer = client.post(address, data=data, files=sent)
         assert answer.status_code == 200, answer.text
         assert answer.json()["status"] == "done"
+
+
+def test_a_mask_is_read_as_a_picture_is() -> None:
+    """Of 16 bits and turned by its file: what Pillow alone reads as white, and lying."""
+    levels = np.zeros((6, 4), np.uint16)
+    levels[:, 2:] = 2**15
+    stream = io.BytesIO()
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter to the right
+    Image.fromarray(levels).save(stream, "PNG", exif=turned.tobytes())
+    found = pixels(grey(stream.getvalue()))
+    assert found.tolist() == [[0] * 6] * 2 + [[128] * 6] * 2
+
+    alpha = Image.fromarray(np.array([[0, 64, 255]], np.uint8))
+    mask = Image.new("RGBA", (3, 1))
+    mask.putalpha(alpha)
+    stream = io.BytesIO()
+    mask.save(stream, "PNG", exif=turned.tobytes())
+    edited = from_alpha(stream.getvalue())
+    assert edited is not None
+    assert pixels(edited).tolist() == [[255], [191], [0]]

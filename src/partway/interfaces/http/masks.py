@@ -1,11 +1,15 @@
-"""Masks as other APIs have them, made what EditRequest has: grey, of the source's size."""
+"""Masks as other APIs have them, made what EditRequest has: grey, of the source's size.
+
+They are read as every picture is: turned as their files say, 16 bits as 8, in any colour profile.
+"""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageChops
+import numpy as np
+from PIL import Image
 
 from partway import images
 from partway.interfaces.http.fitting import fitted
@@ -13,34 +17,26 @@ from partway.interfaces.http.fitting import fitted
 if TYPE_CHECKING:
     from partway.geometry import Extent
 
-OPAQUE = 255
-
 
 def mask_for(data: bytes, size: Extent, how: int) -> bytes:
     """A mask as a grey picture of a source's size, brought there as the source was."""
-    images.load(data, "the mask")  # what is no picture is refused here
-    return grey(fitted(grey(data), size, how))
+    return fitted(grey(data), size, how)
 
 
 def grey(data: bytes) -> bytes:
     """The file of a mask in grey: its alpha, where any of it is transparent, else its luma."""
-    with Image.open(io.BytesIO(data), formats=images.FORMATS) as mask:
-        alpha = mask.convert("RGBA").getchannel("A") if mask.has_transparency_data else None
-        translucent = alpha is not None and alpha.getextrema()[0] != OPAQUE
-        plane = alpha if translucent and alpha is not None else mask.convert("L")
-    return png(plane)
+    mask = images.load(data, "the mask")
+    plane = Image.fromarray(mask.rgb if mask.alpha is None else mask.alpha)
+    return png(plane.convert("L"))
 
 
 def from_alpha(data: bytes) -> bytes | None:
     """The grey mask of OpenAI's kind, which is edited where it is transparent.
 
-    None where it has no alpha.
+    None where nothing of it is.
     """
-    images.load(data, "the mask")
-    with Image.open(io.BytesIO(data), formats=images.FORMATS) as mask:
-        if not mask.has_transparency_data:
-            return None
-        return png(ImageChops.invert(mask.convert("RGBA").getchannel("A")))
+    alpha = images.load(data, "the mask").alpha
+    return None if alpha is None else png(Image.fromarray(np.subtract(255, alpha)))
 
 
 def png(image: Image.Image) -> bytes:

@@ -229,9 +229,9 @@ def mask_of(data: bytes) -> bytes | None:
     """The grey mask of one that is edited where it is transparent; None where all of it is."""
     mask = from_alpha(data)
     if mask is None:
-        raise InvalidRequest("the mask has no alpha: where it is transparent is edited")
+        raise InvalidRequest(
+            "the mask is opaque everywhere, or has no alpha: where it is transparent is edited"
+        )
     with Image.open(io.BytesIO(mask)) as plane:
-        least, most = plane.convert("L").getextrema()
-    if most == 0:
-        raise InvalidRequest("the mask is opaque everywhere: where it is transparent is edited")
+        least, _ = plane.convert("L").getextrema()
     return None if least == EDITED else mask
