@@ -15,7 +15,7 @@ SOURCE = Path(partway.__file__).parent
 
 # Lower layers first. A module may import from lower layers; within a layer only along `INSIDE`.
 LAYERS: list[set[str]] = [
-    {"errors", "cache"},
+    {"errors", "cache", "runtime"},
     {"strength", "geometry", "fields"},
     {"schedule", "shift", "calibration", "margins"},
     {"spacings"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +53,22 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert np.isfinite(answer()).all()
+
+
+INTERRUPTED = """
+import gc, os, signal
+from partway.families import load_family, profile_of
+signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+loaded = [load_family(profile_of("pocket"), each) for each in ("fp32", "bf16")]
+while loaded:
+    loaded.pop(0)  # the oldest goes first
+    gc.collect()
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_ctrl_c_is_heard_after_networks_are_gone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\nheard\n"), done.stderr

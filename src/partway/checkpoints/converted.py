@@ -31,6 +31,7 @@ from platformdirs import user_cache_dir
 
 from partway.checkpoints.device import library
 from partway.errors import ModelError
+from partway.runtime import openvino_core
 
 HINTS = {"bf16": "bf16", "fp32": "f32"}
 KEPT = 24 * 2**30  # bytes of converted networks in the cache folder
@@ -188,7 +189,6 @@ def _unet_inputs(unet: Any) -> tuple[list[str], tuple[Any, ...]]:
 def _compiled(module: Any, example: tuple[Any, ...], precision: str) -> Callable[..., list[Any]]:
     """A module on OpenVINO: tensors in, a list of tensors out."""
     torch, openvino = library("torch"), import_module("openvino")
-    core = openvino.Core()
     hints = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     folder = _cache() / _key(module, example)
     model = None
@@ -205,7 +205,7 @@ def _compiled(module: Any, example: tuple[Any, ...], precision: str) -> Callable
         model = str(folder / "network.xml")
         with suppress(OSError):
             folder.touch()
-    network = core.compile_model(model, "CPU", hints)
+    network = openvino_core().compile_model(model, "CPU", hints)
     count = len(network.outputs)
 
     def run(*inputs: Any) -> list[Any]:

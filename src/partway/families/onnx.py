@@ -29,6 +29,7 @@ from partway.calibration import curve_from
 from partway.denoiser import Array
 from partway.errors import InvalidRequest, ModelError
 from partway.families import Profile
+from partway.runtime import openvino_core
 from partway.schedule import Level, Schedule
 
 PRECISIONS = {"bf16": "bf16", "fp32": "f32"}  # ours → OpenVINO's INFERENCE_PRECISION_HINT
@@ -66,8 +67,7 @@ def profile(name: str, folder: Path | None) -> Profile:
 def resolve_precision(asked: str) -> str:
     """Precision of the denoiser: "auto" is bf16 where the processor computes in it, else fp32."""
     if asked == "auto":
-        openvino = import_module("openvino")
-        capable = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capable = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return "bf16" if "BF16" in capable else "fp32"
     if asked not in PRECISIONS:
         raise InvalidRequest(f"precision is {asked!r}, choose from auto, bf16, fp32")
@@ -89,7 +89,7 @@ class Onnx:
         try:
             tokenizer = import_module("tokenizers").Tokenizer
             self._tokenizer: Any = tokenizer.from_file(str(folder / "tokenizer.json"))
-            core = import_module("openvino").Core()
+            core = openvino_core()
             self._text_encoder = _compile(core, folder / "text_encoder.onnx", "fp32", cached=True)
             self._denoiser = _compile(core, folder / "denoiser.onnx", self.precision, cached=True)
             self._encoder = _compile(core, folder / "encoder.onnx", "fp32")
