@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -39,16 +39,20 @@ def finish(
     pool: Pool, requests: list[EditRequest], hear: Callable[[Event], None] = lambda _: None
 ) -> dict[int, Event]:
     last: dict[int, Event] = {}
-    for index, each in enumerate(requests):
-        list(pool.add(index, each, "exact"))
-    limit = time.monotonic() + 120
-    while len(pool):
-        assert time.monotonic() < limit
-        for event in pool.step():
+
+    def take(events: Iterator[Event]) -> None:
+        for event in events:
             hear(event)
             if isinstance(event, (Done, Failed)):
                 assert event.index not in last, "told twice"
                 last[event.index] = event
+
+    for index, each in enumerate(requests):
+        take(pool.add(index, each, "exact"))
+    limit = time.monotonic() + 120
+    while len(pool):
+        assert time.monotonic() < limit
+        take(pool.step())
     return last
 
 
@@ -112,6 +116,9 @@ def test_where_no_worker_comes_up_every_request_says_so() -> None:
     last = finish(pool, [request(1), request(2)])
     assert all(isinstance(e, Failed) and isinstance(e.error, WorkerLost) for e in last.values())
     assert len(last) == 2
+    late = finish(pool, [request(3)])  # what comes later does not wait for ever
+    assert isinstance(late[0], Failed)
+    assert isinstance(late[0].error, WorkerLost)
 
 
 def test_one_place_without_a_worker_leaves_the_work_to_the_other() -> None:

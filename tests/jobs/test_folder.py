@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.jobs.breaking import broken
 
 from partway import images
 from partway.engine import Engine
+from partway.executors.pool import Pool
+from partway.executors.worker import in_thread
 from partway.images import Picture
 from partway.interfaces.cli import cli
 from partway.jobs import journal
@@ -497,6 +500,20 @@ def test_several_workers_make_the_files_of_one_and_a_killed_one_loses_nothing() 
     assert hashes() == hashes("expected")
     assert "16 there already" in batch("--exact").stderr
     assert "16 made" in batch().stderr, "--exact is a setting that decides the bytes"
+
+
+def no_worker() -> Engine:
+    raise RuntimeError("no such device")
+
+
+def test_where_no_worker_comes_up_the_job_stops_and_blames_no_picture() -> None:
+    fill(20)  # more than run at once
+    live = partial(Pool, [no_worker], in_thread)
+    with journal.opened(Path("out")) as book:
+        folder = FolderRun(Path("out"), book, Writing(), lambda *_: None, live=live)
+        with pytest.raises(journal.Stopped, match="goes on from here"):
+            folder.run(items(), threading.Event())
+        assert [row for row in book.rows() if row.status == "failed"] == []
 
 
 def children(parent: int) -> list[int]:

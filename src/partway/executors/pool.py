@@ -112,11 +112,14 @@ class Pool:
         return len(self._asked)
 
     def add(self, index: int, request: EditRequest, mode: Mode) -> Iterator[Event]:
-        """Hand a request to the worker with the fewest; what comes of it is told by `step`."""
+        """Hand a request to the worker with the fewest; what comes of it is told by `step`.
+
+        Where no worker is left it fails at once.
+        """
         self._asked[index] = Asked(request, mode)
         self._waiting.append(index)
         self._take_up()
-        return iter(())
+        return self._given_up()
 
     def step(self) -> Iterator[Event]:
         """What the workers brought; nothing where they have nothing to say for a moment."""
@@ -203,12 +206,17 @@ class Pool:
         place.up = False
         if place.false_starts < FALSE_STARTS:
             self._fill(place)
-        elif all(each.worker is None for each in self._places):
-            self._waiting.clear()
-            for index in sorted(self._asked):
-                self._forget(index, place)
-                yield Failed(index, WorkerLost("no worker comes up: see what was logged"))
+        yield from self._given_up()
         self._take_up()
+
+    def _given_up(self) -> Iterator[Event]:
+        """Fail everything where no worker is left and none comes up."""
+        if any(place.worker is not None for place in self._places):
+            return
+        self._waiting.clear()
+        for index in sorted(self._asked):
+            self._forget(index, self._places[0])
+            yield Failed(index, WorkerLost("no worker comes up: see what was logged"))
 
     def _look_for_silence(self) -> Iterator[Event]:
         """Give up workers that have work and say nothing."""

@@ -26,6 +26,7 @@ from partway.errors import (
     OutputExists,
     PartwayError,
     UnreadableImage,
+    WorkerLost,
     as_typed,
 )
 from partway.events import Done, Event, Failed
@@ -165,8 +166,8 @@ class FolderRun:
 
         Of `items` no more are taken at a time than are in flight.
 
-        Raises Stopped where the disk takes no more. What is finished is written before this
-        returns or raises; what runs is dropped.
+        Raises Stopped where the disk takes no more, or no worker comes up. What is finished is
+        written before this returns or raises; what runs is dropped.
         """
         began = time.perf_counter()
         self._waiting = enumerate(items)
@@ -288,6 +289,8 @@ class FolderRun:
             elif isinstance(event, Failed):
                 ready = self._live.pop(event.index)
                 self._used -= ready.nbytes
+                if isinstance(event.error, WorkerLost):  # no fault of the picture
+                    raise Stopped(f"{event.error}; the same command goes on from here")
                 self._fail(ready.item, event.error)
 
     def _write(self, ready: Ready, result: EditResult) -> Outcome:

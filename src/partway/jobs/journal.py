@@ -40,7 +40,7 @@ class InUse(UserError):
 
 
 class Stopped(PartwayError):
-    """The disk takes no more; the job can go on when it does."""
+    """The disk takes no more, or no worker comes up; the job can go on when that has changed."""
 
     code = "stopped"
     exit_code = 4
