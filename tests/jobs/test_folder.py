@@ -510,7 +510,7 @@ def test_where_no_worker_comes_up_the_job_stops_and_blames_no_picture() -> None:
     fill(20)  # more than run at once
     live = partial(Pool, [no_worker], in_thread)
     with journal.opened(Path("out")) as book:
-        folder = FolderRun(Path("out"), book, Writing(), lambda *_: None, live=live)
+        folder = FolderRun(Path("out"), book, Writing(), lambda _, __: None, live=live)
         with pytest.raises(journal.Stopped, match="goes on from here"):
             folder.run(items(), threading.Event())
         assert [row for row in book.rows() if row.status == "failed"] == []

@@ -14,6 +14,7 @@ from PIL import Image
 
 from partway.errors import Cancelled, PartwayError
 from partway.events import Failed, WasCancelled
+from partway.geometry import Extent
 
 if TYPE_CHECKING:
     from partway.executors import Submission
@@ -26,7 +27,7 @@ class Entry:
     """A submission that was accepted and is not finished.
 
     waiting   positions of requests that were not handed to the worker yet
-    pixels    of each request's picture
+    pixels    of each request's result
     seconds   after which it is given up, or None
     started   when its first request was handed over, or None
     ended     why the rest of it is given up, or None
@@ -66,30 +67,50 @@ class Running:
 
     @property
     def pixels(self) -> int:
-        """Of its picture."""
+        """Of its result."""
         return self.entry.pixels[self.index]
 
 
 def weight(submissions: Iterable[Submission]) -> int:
-    """Bytes of all pictures; one that several requests share counts once."""
+    """Bytes of all pictures and what lies on them; one that several requests share counts once."""
     files = {
         id(data): len(data)
         for submission in submissions
         for request in submission.requests
-        for data in (*request.references, request.source or b"")
+        for data in (*request.references, request.source, request.mask, request.strength_map)
+        if data is not None
     }
     return sum(files.values())
 
 
-def pixels(request: EditRequest) -> int:
-    """Pixels of a request's picture, read from its header; 0 where that says nothing."""
-    if request.source is None:
-        return 0 if request.size is None else math.prod(request.size)
+def sizes(requests: Iterable[EditRequest]) -> list[int]:
+    """Pixels of the results that requests lead to, which their memory goes with.
+
+    Read from a source's header, once where several share it; 0 where that says nothing.
+    """
+    known: dict[int, Extent | None] = {}
+    found: list[int] = []
+    for request in requests:
+        if request.source is None:
+            found.append(0 if request.size is None else math.prod(request.size))
+            continue
+        if id(request.source) not in known:
+            known[id(request.source)] = _extent_of(request.source)
+        extent = known[id(request.source)]
+        if extent is not None and request.extend is not None:
+            extent = request.extend.around(extent)
+        area = 0 if extent is None else math.prod(extent)
+        found.append(round(area * (request.scale or 1.0) ** 2))
+    return found
+
+
+def _extent_of(source: bytes) -> Extent | None:
+    """A picture's size by its header."""
     try:
-        with Image.open(io.BytesIO(request.source)) as image:
-            return math.prod(image.size)
+        with Image.open(io.BytesIO(source)) as image:
+            return Extent(*image.size)
     except Exception:  # noqa: BLE001  the engine says what is wrong with it
-        return 0
+        return None
 
 
 def digest(request: EditRequest) -> str:

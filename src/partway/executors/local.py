@@ -35,7 +35,7 @@ from partway.errors import (
 )
 from partway.events import Done, Event, Failed, Queued, Step, WasCancelled
 from partway.executors import Listener, Status, Submission
-from partway.executors.entries import Entry, Running, pixels, weight
+from partway.executors.entries import Entry, Running, sizes, weight
 from partway.executors.pace import Pace
 from partway.executors.suspects import Suspects, quarantined
 from partway.executors.worker import Add, MakeEngine, Remove, Report, Start, Worker, in_process
@@ -45,8 +45,8 @@ from partway.run import Mode
 log = logging.getLogger(__name__)
 
 PLACES = 32  # requests that run at once, of all submissions
-MAX_PIXELS = 48_000_000  # of their sources together, bounds memory; one request always runs
-MAX_BYTES = 512 * 2**20  # of sources and references, running and waiting
+MAX_PIXELS = 48_000_000  # of their results together, bounds memory; one request always runs
+MAX_BYTES = 512 * 2**20  # of pictures they bring, running and waiting
 STALLED = 600.0  # seconds without a word from a worker that has work; loading a model is silent
 TICK = 0.1  # seconds between looks at deadlines
 FALSE_STARTS = 5  # workers that end before they are up, in a row
@@ -104,14 +104,13 @@ class LocalExecutor:
         if not requests:
             raise InvalidRequest("nothing to do: no request")
         submission = Submission(requests, on_event)
-        sizes = {id(each.source): pixels(each) for each in requests}
         entry = Entry(
             submission,
             mode,
             preview_every,
             seconds,
             deque(range(len(requests))),
-            [sizes[id(each.source)] for each in requests],
+            sizes(requests),
             monotonic(),
         )
         with self._lock:
