@@ -37,6 +37,7 @@ LAYERS: list[set[str]] = [
 ]  # fmt: skip
 # Siblings of one layer that may see each other.
 INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise"),
+          ("strength", "fields"),
           ("full_size", "residual")}  # fmt: skip
 
 

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from difflib import get_close_matches
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from partway.errors import InvalidRequest, Uncalibrated, UnknownName
+from partway.fields import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -184,6 +186,16 @@ WORDS: Mapping[str, tuple[float, float]] = {
     "reimagine": (0.85, 0.9),
 }
 DIGITS = 4  # of a strength that was computed and not asked for
+
+
+def strength_or_word(text: str) -> float | str:
+    """A strength as people write it: 0.45, 0,45, 45%, or a word of WORDS; InvalidRequest else."""
+    if text in WORDS:
+        return text
+    near = get_close_matches(text, WORDS, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else "; try --strength 0.45"
+    want = "a number from 0 (keeps the source) to 1 (ignores it), or " + ", ".join(WORDS)
+    return share("strength", text, want + meant)
 
 
 def named_strength(

@@ -242,6 +242,16 @@ def test_what_a_file_says_it_was_made_with_is_taken_where_asked() -> None:
     assert "unknown field of --embedded 'model'" in wrong.stderr
 
 
+def test_a_word_beside_a_picture_is_its_models_number() -> None:
+    fill(2)
+    Path("in/000.json").write_text('{"strength": "subtle"}')
+    assert batch().exit_code == 0
+    for name, strength in (("000.png", 0.3), ("sub/001.png", 0.5)):
+        document = read_metadata(f"out/{name}").document
+        assert document is not None
+        assert document.request["strength"] == strength
+
+
 def test_plan_says_what_would_be_done_and_writes_nothing() -> None:
     fill(3)
     done = batch("--plan")

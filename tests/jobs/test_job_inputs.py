@@ -96,6 +96,23 @@ def test_the_nearest_word_counts(folder: Path) -> None:
     assert items(lines)["a.png"].request.strength == 0.25
 
 
+def test_a_strength_may_be_a_word_or_a_percentage(folder: Path) -> None:
+    (folder / "in/a.json").write_text('{"strength": "subtle"}')
+    table = folder / "table.csv"
+    table.write_text("file,strength\nsub/b.jpg,45%\nsub/c.gif,reimagine\n")
+    found = items(table, strength=0.7)
+    assert [(item.word, item.request.strength) for item in found.values()] == [
+        ("subtle", None),
+        (None, 0.45),
+        ("reimagine", None),
+    ]
+    assert len({item.params for item in found.values()}) == 3
+    table.write_text("file,strength\nsub/b.jpg,subtel\n")
+    assert "did you mean 'subtle'" in str(items(table)["sub/b.jpg"].error)
+    several = Items(find("in", OUT), Common(EditRequest(prompt="job"), strengths=[0.3, 0.5]))
+    assert [item.word for _, item in several if item.source.name == "a.png"] == ["subtle"]
+
+
 def test_what_is_wrong_with_one_picture_is_its_own_error(folder: Path) -> None:
     (folder / "in/a.json").write_text('{"sed": 3}')
     (folder / "in/sub/b.json").write_text('{"strength": 2}')

@@ -25,6 +25,7 @@ from typing import Any, cast
 
 from partway.errors import InvalidRequest, PartwayError
 from partway.images import SUFFIXES
+from partway.strength import strength_or_word
 
 READABLE = {*SUFFIXES, ".gif", ".heic", ".heif"}
 MAX_SIDECAR = 2**20  # bytes
@@ -44,7 +45,7 @@ def _truth(text: str) -> bool:
 FIELDS: dict[str, Callable[[str], Any]] = {
     "prompt": str,
     "negative_prompt": str,
-    "strength": float,
+    "strength": strength_or_word,
     "dial": str,
     "seed": int,
     "steps": int,
@@ -67,7 +68,8 @@ class Input:
     """One picture of a job.
 
     name    relative, with forward slashes: of its result too
-    said    fields of EditRequest that are this picture's own; those of FILES as paths
+    said    fields of EditRequest that are this picture's own; those of FILES as paths, and a
+            strength may be a word of strength.WORDS
     error   what is wrong with what is said of it
     """
 

@@ -136,8 +136,12 @@ class Items:
     def _item(self, number: int, each: Input, which: int) -> Item:
         """One result of an input."""
         common, error = self._common, each.error
-        word = None if "strength" in each.said else common.word
         said = {name: value for name, value in each.said.items() if name not in OF_PARTS}
+        word = said.get("strength", common.word)
+        if isinstance(word, str):
+            said["strength"] = None
+        else:
+            word = None  # a strength of its own
         if "steps" in said:
             said["full_steps"] = None
         seed = _seed(common.seeds, common.request.seed, each.name, number)

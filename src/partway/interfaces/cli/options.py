@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,7 +19,7 @@ from partway.request import DEFAULT_SAMPLER, DEFAULT_SPACING, PRECISIONS, RUNTIM
 from partway.samplers import SAMPLERS
 from partway.samplers.names import resolve_sampler, resolve_spacing
 from partway.spacings import SPACINGS
-from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, WORDS
+from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, WORDS, strength_or_word
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -330,13 +329,7 @@ class Strength(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  
     ) -> float | str:
         """The number or the word."""
         del param, ctx
-        if isinstance(value, float) or value in WORDS:
-            return value
-        text = str(value)
-        near = get_close_matches(text, WORDS, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else "; try --strength 0.45"
-        want = "a number from 0 (keeps the source) to 1 (ignores it), or " + ", ".join(WORDS)
-        return share("strength", text, want + meant)
+        return value if isinstance(value, float) else strength_or_word(str(value))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
