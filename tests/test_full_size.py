@@ -50,3 +50,12 @@ def test_the_slope_is_limited_and_flat_follows_flat() -> None:
     ramp = np.tile(np.arange(20, dtype=np.float32) * 5, (20, 1))
     assert following(ramp * 3, ramp).max() <= MOST + 1e-5
     assert following(255 - ramp, ramp).max() <= 1e-5
+
+
+def test_a_share_of_its_own_for_each_place() -> None:
+    source = textured(256)
+    small = reduced(source, 64)
+    shares = np.repeat([1.0, 0.25], 32).astype(np.float32) * np.ones((64, 1), np.float32)
+    full = carry(small, small, source, shares)
+    for share, part in ((1.0, np.s_[:, :120]), (0.25, np.s_[:, 136:])):
+        assert np.abs(full[part] - carry(small, small, source, share)[part]).max() < 0.01

@@ -35,10 +35,11 @@ def to_rgb(opponent: Array) -> Array:
     return np.einsum("oc,ohw->chw", OPPONENT, opponent, optimize=True).astype(np.float32)
 
 
-def matched(source: Array, reference: Array, share: float) -> Array:
+def matched(source: Array, reference: Array, share: float | Array) -> Array:
     """`source` with a share, 0 … 1, of the way to the mean and covariance of `reference`.
 
     source, reference  (C, H, W), one or all of the opponent channels
+    share              one for all, or (1, H, W)
 
     The linear Monge-Kantorovich map (Pitié & Kokaram 2007): of all linear maps between two
     Gaussians the one that moves colours least, so hues keep their order. Its gains are limited:
@@ -46,7 +47,7 @@ def matched(source: Array, reference: Array, share: float) -> Array:
     contrast. Colour may go altogether, as a pencil drawing asks. A share below 1 leaves some of the
     source's own colours.
     """
-    if share <= 0.0:
+    if np.max(share) <= 0.0:
         return source
     flat, other = (each.reshape(len(each), -1) for each in (source, reference))
     mean, target = flat.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
@@ -69,10 +70,10 @@ def _power(matrix: Array, exponent: float) -> Array:
     return (vectors * np.maximum(values, 1e-9) ** exponent) @ vectors.T
 
 
-def with_hues(result: Array, source: Array, share: float) -> Array:
+def with_hues(result: Array, source: Array, share: float | Array) -> Array:
     """`result` with a share, 0 … 1, of the source's two colour channels; luma stays the result's.
 
-    Both (3, H, W) opponent.
+    Both (3, H, W) opponent; share one for all, or (1, H, W).
     """
     mixed = result.copy()
     mixed[1:] += share * (source[1:] - result[1:])

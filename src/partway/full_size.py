@@ -26,19 +26,19 @@ MOST = 1.25  # detail is never strengthened by more
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def carry(result: Array, reduced: Array, source: Pixels, share: float) -> Array:
+def carry(result: Array, reduced: Array, source: Pixels, share: float | Array) -> Array:
     """The result at the source's size, (H, W, 3) float32 in 0 … 255.
 
     result, reduced  (h, w, 3) 0 … 255: the finished picture and the source at the working size
     source           (H, W, 3)
-    share            0 … 1 of the source's fine detail
+    share            0 … 1 of the source's fine detail, one for all or (h, w)
     """
     height, width = source.shape[:2]
     if result.shape == source.shape:
         return result
     gain = share * following(result @ LUMA, reduced @ LUMA)
     full = np.empty(source.shape, np.float32)
-    wide = None if share <= 0.0 else enlarged(gain.astype(np.float32), width, height)
+    wide = None if np.max(share) <= 0.0 else enlarged(gain.astype(np.float32), width, height)
     for c in range(3):
         full[..., c] = enlarged(result[..., c], width, height)
         if wide is not None:

@@ -240,5 +240,44 @@ def test_bad_references_are_typed_errors(engine: Engine, ask: Callable[..., Edit
         ask(references=(), keep_colors=True)
 
 
+def shaded(size: tuple[int, int], shades: int) -> Image.Image:
+    """Grey stripes from black to white, of one width."""
+    levels = np.linspace(0, 255, shades).round().astype(np.uint8)
+    return Image.fromarray(np.tile(np.repeat(levels, size[0] // shades), (size[1], 1)))
+
+
+@pytest.mark.parametrize("strength", [0.7, 1.0])
+def test_change_follows_a_map_as_whole_edits_would(
+    engine: Engine, ask: Callable[..., EditRequest], strength: float
+) -> None:
+    """In stripes of 4 shades: black is the source, the others as edits of their strength there."""
+    size = (144, 72)
+    source = photograph(*size)
+
+    def change(**fields: Any) -> NDArray[np.float64]:
+        request = ask(source=read_bytes(source), sampler="euler", **fields)
+        apart = np.abs(pixels(engine.run(request).image).astype(int) - pixels(source))
+        return apart.mean(axis=(0, 2)).reshape(4, 36).mean(axis=1)
+
+    mapped = change(strength=strength, strength_map=read_bytes(shaded(size, 4)))
+    alone = [change(strength=strength * share)[i] for i, share in enumerate((0, 1 / 3, 2 / 3, 1))]
+    assert mapped[0] == 0.0
+    assert mapped == pytest.approx(np.asarray(alone), rel=0.3)
+    assert np.corrcoef(mapped, alone)[0, 1] > 0.98
+
+
+def test_a_black_part_of_a_map_stays_and_a_grey_one_does_not(
+    engine: Engine, ask: Callable[..., EditRequest]
+) -> None:
+    grey = Image.new("L", (120, 90))
+    grey.paste(128, (60, 0, 120, 90))
+    source = pixels(photograph())
+    for fields in ({"keep_colors": True}, {"recolor": True}):
+        request = ask(strength=0.8, strength_map=read_bytes(grey), **fields)
+        result = pixels(engine.run(request).image)
+        assert np.array_equal(result[:, :60], source[:, :60])
+        assert np.abs(result[:, 70:].astype(int) - source[:, 70:]).mean() > 1.0
+
+
 def test_references_choose_the_family() -> None:
     assert choose_model(None, None, with_references=True).name == "exemplar"

@@ -51,6 +51,7 @@ STARTS = (0.8, 0.9)
 STEPS = (0.5, 0.67)
 # How far a patch may differ from the source's own, per scale, times the noise-to-signal ratio.
 TOLERANCES = (0.18, 0.46, 0.74)
+LEAST_TOLERANCE = 1e-4  # of a map's darkest shades, where a ratio must stay finite
 # Palette taken from the reference: most of it from this noise fraction on.
 PALETTE, PALETTE_FULL_AT = 0.85, 0.45
 RECOLORED_AT = 0.05  # the same with recolor: nearly at once, and still nothing at 0
@@ -109,11 +110,6 @@ def evaluations(request: EditRequest, plan: Plan) -> int:
 
 def check(request: EditRequest) -> None:
     """InvalidRequest for what a reference-driven edit cannot follow."""
-    if request.strength_map is not None:
-        raise InvalidRequest(
-            "a strength map needs a model that follows words; a style picture takes a mask: "
-            "--mask FILE"
-        )
     if not request.references:
         raise InvalidRequest(
             "exemplar needs a picture to take its manner from: "
@@ -141,17 +137,23 @@ def begin(
     source     (3, h, w) opponent at the working size; where the plan is pure noise only a part
                looks at it
     part       what of the source is edited: the coarsest scale keeps the rest, of which all is
-               the source's own at the end
+               the source's own at the end. With shades each position has its own noise fraction
+               in all that depends on the plan's
     manner_at  the references' condition for a long side in pixels
     """
     result: Array | None = None
-    keeps = source is not None and plan.kappa * plan.levels[0].alpha > 0.0
+    shades = part is not None and part.region.shades
+    keeps = source is not None and (shades or plan.kappa * plan.levels[0].alpha > 0.0)
+    sampler = get_sampler(request.sampler)
+    if shades and sampler.shaded is not None:
+        sampler = get_sampler(sampler.shaded)
     for number, scale in enumerate(ladder):
         width, height = scale.extent
         manner = manner_at(max(scale.extent))
+        fractions = _fractions(plan, part, scale.extent)
         own: Array | None = None
         if keeps and source is not None:
-            own = _own(resized(source, width, height), result, manner, plan, request)
+            own = _own(resized(source, width, height), result, manner, fractions, request)
         base = own if own is not None else result
         if own is None and result is not None:
             base = resized(result, width, height)
@@ -160,45 +162,71 @@ def begin(
         x = start.sigma * noise()
         if base is not None:
             x = (plan.kappa if number == 0 else 1.0) * start.alpha * base + x
-        tolerance = TOLERANCES[number] * nsr_of(plan.noise_fraction) if keeps else 0.0
-        condition = manner.beside(own, tolerance, (0.0, HUES * hues_kept(request, plan)))
-        solver = get_sampler(request.sampler).solve(x.astype(np.float32), scale.levels, noise)
+        tolerance = _tolerance(number, fractions) if keeps else 0.0
+        hues = HUES * float(hues_kept(request, plan.noise_fraction))
+        condition = manner.beside(own, tolerance, (0.0, hues))
+        solver = sampler.solve(x.astype(np.float32), scale.levels, noise)
         if result is not None:
             solver = keep_layout(solver, result)
         elif part is not None and source is not None:
-            fractions = np.clip(enlarged(part.noise_fractions[0], width, height), 0.0, 1.0)
-            solver = keep_source(solver, resized(source, width, height), fractions[None])
+            let_go = _on_scale(part, scale.extent)
+            solver = keep_source(solver, resized(source, width, height), let_go)
         result = yield from guide(solver, condition, condition, Guidance())
     if result is None:
         raise AssertionError("a pyramid has at least one scale")
     return result
 
 
+def _on_scale(part: Part, extent: Extent) -> Array:
+    """(1, h, w) noise fractions of a part's positions on a scale."""
+    return np.clip(enlarged(part.noise_fractions[0], *extent), 0.0, 1.0)[None]
+
+
+def _fractions(plan: Plan, part: Part | None, extent: Extent) -> float | Array:
+    """The noise fraction that an edit starts at: the plan's, with shades each position's own."""
+    if part is None or not part.region.shades:
+        return plan.noise_fraction
+    return _on_scale(part, extent)
+
+
+def _tolerance(number: int, fractions: float | Array) -> float | Array:
+    """How far a patch of a scale may differ from the source's own."""
+    if not isinstance(fractions, np.ndarray):
+        return TOLERANCES[number] * nsr_of(fractions)
+    with np.errstate(divide="ignore"):  # at pure noise any patch may be taken
+        return np.maximum(TOLERANCES[number] * fractions / (1.0 - fractions), LEAST_TOLERANCE)
+
+
 def _own(
-    source: Array, coarse: Array | None, manner: Manner, plan: Plan, request: EditRequest
+    source: Array,
+    coarse: Array | None,
+    manner: Manner,
+    fractions: float | Array,
+    request: EditRequest,
 ) -> Array:
     """What a scale starts from: the source in the new palette, over the coarser result if any."""
     full_at = RECOLORED_AT if request.recolor else PALETTE_FULL_AT
-    share = PALETTE * min(plan.noise_fraction / full_at, 1.0)
+    share = PALETTE * np.minimum(fractions / full_at, 1.0)
     reference = np.concatenate([_line(p) for p in manner.pictures], axis=2)
     palette = matched(source, reference, share)
     if request.keep_colors:
         light = np.concatenate([matched(source[:1], reference[:1], share), source[1:]])
-        palette += hues_kept(request, plan) * (light - palette)
+        palette += hues_kept(request, fractions) * (light - palette)
     source = palette
     if coarse is None:
         return source
     detail = source - _low_band(source, coarse.shape)
     height, width = source.shape[1:]
-    return resized(coarse, width, height) + (1.0 - plan.noise_fraction) * detail
+    return resized(coarse, width, height) + (1.0 - fractions) * detail
 
 
-def hues_kept(request: EditRequest, plan: Plan) -> float:
+def hues_kept(request: EditRequest, fractions: float | Array) -> float | Array:
     """Share of the source's own hues, 0 … 1: none unless asked, and none at strength 1."""
     if not request.keep_colors:
         return 0.0
-    let_go = (plan.noise_fraction - HUES_LET_GO) / (1.0 - HUES_LET_GO)
-    return 1.0 - min(max(let_go, 0.0), 1.0)
+    let_go = (fractions - HUES_LET_GO) / (1.0 - HUES_LET_GO)
+    kept = 1.0 - np.clip(let_go, 0.0, 1.0)
+    return kept if isinstance(fractions, np.ndarray) else float(kept)
 
 
 def _line(picture: Array) -> Array:
@@ -254,13 +282,15 @@ def finish(
     check_finite(latents, "sampling")
     if source is None or picture is None:
         return images.compose(images.from_canvas(family.decode(latents), place), picture)
-    latents = with_hues(latents, source, hues_kept(request, plan))
+    fractions = _fractions(plan, part, place.fitted)
+    latents = with_hues(latents, source, hues_kept(request, fractions))
     working = Canvas(place.fitted, place.fitted, place.fitted)
     result = images.from_canvas(family.decode(latents), working)
     reduced = images.from_canvas(family.decode(source), working)
     share = 1.0 - plan.noise_fraction
     if part is not None:
-        values = carry(result, reduced, part.seen.rgb, share)
+        detail = 1.0 - fractions[0] if isinstance(fractions, np.ndarray) else share
+        values = carry(result, reduced, part.seen.rgb, detail)
         return part.composed(values, picture, share)
     values = carry(result, reduced, picture.rgb, share)
     return images.compose(values, picture, share)

@@ -65,14 +65,15 @@ class Manner:
     pictures   (3, h, w) opponent, each at the scale of the picture to be made
     freedom    (luma, colour) deviation of the plain part
     own        the picture (3, h, w) to start from, or None
-    tolerance  root mean square by which a patch may differ from its own before that is kept
+    tolerance  root mean square by which a patch may differ from its own before that is kept; one
+               for all, or above 0 and (1, h, w)
     keys       patches by side, made when first asked for
     """
 
     pictures: tuple[Array, ...]
     freedom: tuple[float, float] = (0.0, 0.0)
     own: Array | None = None
-    tolerance: float = 0.0
+    tolerance: float | Array = 0.0
     keys: dict[int, Keys] = field(default_factory=dict[int, Keys], repr=False)
 
     def keys_at(self, side: int, cosine_count: int) -> Keys:
@@ -81,7 +82,9 @@ class Manner:
             self.keys[side] = keys_of(list(self.pictures), side, KEYS, cosine_count)
         return self.keys[side]
 
-    def beside(self, own: Array | None, tolerance: float, freedom: tuple[float, float]) -> Manner:
+    def beside(
+        self, own: Array | None, tolerance: float | Array, freedom: tuple[float, float]
+    ) -> Manner:
         """The same patches for another picture to start from; keys are shared."""
         return replace(self, own=own, tolerance=tolerance, freedom=freedom)
 
@@ -113,7 +116,10 @@ def clean_estimate(x: Array, level: Level, manner: Manner) -> Array:
     if manner.own is not None:
         own = unfold(manner.own, ys, xs, side)
         apart = np.square(patches - own).mean(axis=1)
-        patches += _own_share(apart, manner.tolerance)[:, None] * (own - patches)
+        tolerance = manner.tolerance
+        if isinstance(tolerance, np.ndarray):
+            tolerance = tolerance[0, ys + side // 2, xs + side // 2]
+        patches += _own_share(apart, tolerance)[:, None] * (own - patches)
     return fold(patches, ys, xs, side, x.shape)
 
 
@@ -126,9 +132,9 @@ def _freedom(freedom: tuple[float, float], keys: Keys) -> Array:
     return (each * keys.side).ravel()
 
 
-def _own_share(apart: Array, tolerance: float) -> Array:
+def _own_share(apart: Array, tolerance: float | Array) -> Array:
     """0 … 1 by mean square distance: 1/2 at the tolerance, near 1 above, near 0 below."""
-    if tolerance <= 0.0:
+    if not isinstance(tolerance, np.ndarray) and tolerance <= 0.0:
         return np.ones_like(apart)
     ratio = apart / tolerance**2
     return ratio**HARDNESS / (1.0 + ratio**HARDNESS)
