@@ -146,9 +146,33 @@ def test_the_queue_is_bounded_and_says_when_to_come_back(
     with pytest.raises(QueueFull) as caught:
         executor.submit([request(icon, seed=4)])
     assert caught.value.retry_after >= 1
+    # what goes on with something that was accepted is, also while nothing new is
+    waiting.append(executor.submit([request(icon, seed=5)], follows=True))
+    executor.drain()
+    waiting.append(executor.submit([request(icon, seed=6)], follows=True))
+    with pytest.raises(Unavailable):
+        executor.submit([request(icon, seed=7)])
     gate.leave.release(1000)
     for each in (running, *waiting):
         picture(each.wait(20)[0])
+    executor.close()
+    with pytest.raises(Unavailable):
+        executor.submit([request(icon, seed=8)], follows=True)
+
+
+def test_pixels_are_let_go_where_a_listener_takes_them(icon: Image.Image, make: Make) -> None:
+    ended = threading.Event()
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if sum(isinstance(each, Done) for each in events) == 2:
+            ended.set()
+
+    two = [request(icon), request(icon, seed=2)]
+    submission = make().submit(two, on_event=listen, keep=False)
+    assert ended.wait(20)
+    assert submission.outcomes == {}
 
 
 def test_cancelling_one_touches_no_other(icon: Image.Image, make: Make, gate: Gate) -> None:

@@ -25,13 +25,17 @@ class Submission:
     """Requests that were accepted together, and what became of them.
 
     requests  events name them by position
-    outcomes  of those that are finished, by position
+    outcomes  of those that are finished, by position; none where they are not kept
     """
 
-    def __init__(self, requests: Sequence[EditRequest], on_event: Listener | None) -> None:
+    def __init__(
+        self, requests: Sequence[EditRequest], on_event: Listener | None, *, keep: bool = True
+    ) -> None:
         self.requests = tuple(requests)
         self.outcomes: dict[int, Outcome] = {}
         self._on_event = on_event
+        self._keep = keep
+        self._ended: set[int] = set()
         self._finished = threading.Event()
 
     @property
@@ -50,17 +54,22 @@ class Submission:
 
     def tell(self, event: Event) -> None:
         """Record an event and pass it on; called by the executor, one event at a time."""
-        if event.index in self.outcomes:
+        if event.index in self._ended:
             return  # it has had its last one
+        outcome: Outcome | None = None
         if isinstance(event, Done):
-            self.outcomes[event.index] = event.result
+            outcome = event.result
         elif isinstance(event, Failed):
-            self.outcomes[event.index] = event.error
+            outcome = event.error
         elif isinstance(event, WasCancelled):
-            self.outcomes[event.index] = Cancelled("cancelled")
+            outcome = Cancelled("cancelled")
+        if outcome is not None:
+            self._ended.add(event.index)
+            if self._keep:
+                self.outcomes[event.index] = outcome
         if self._on_event is not None:
             self._on_event(event)
-        if len(self.outcomes) == len(self.requests):
+        if len(self._ended) == len(self.requests):
             self._finished.set()
 
 
@@ -97,11 +106,16 @@ class Executor(Protocol):
         preview_every: int = 0,
         seconds: float | None = None,
         on_event: Listener | None = None,
+        keep: bool = True,
+        follows: bool = False,
     ) -> Submission:
         """Accept requests, or raise QueueFull or Unavailable at once.
 
         seconds   after which they fail with DeadlineExceeded, waiting included
         on_event  hears every event; it must return quickly and not call the executor
+        keep      their outcomes; a listener that takes them needs none, and pixels are large
+        follows   they go on with something that was accepted: also beyond the queue's end, and
+                  after `drain`
         """
         ...
 

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -37,12 +38,14 @@ class Entry:
     mode: Mode
     preview_every: int
     seconds: float | None
-    waiting: deque[int]
     pixels: list[int]
-    submitted: float
+    submitted: float = field(default_factory=monotonic)
     started: float | None = None
     ended: PartwayError | None = None
     digests: dict[int, str] = field(default_factory=dict[int, str])
+
+    def __post_init__(self) -> None:
+        self.waiting = deque(range(len(self.submission.requests)))
 
     def digest(self, index: int) -> str:
         """The digest of a request, made when it is asked for."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -99,27 +99,22 @@ class LocalExecutor:
         preview_every: int = 0,
         seconds: float | None = None,
         on_event: Listener | None = None,
+        keep: bool = True,
+        follows: bool = False,
     ) -> Submission:
         """Accept requests, or raise QueueFull, Unavailable or Quarantined at once."""
         if not requests:
             raise InvalidRequest("nothing to do: no request")
-        submission = Submission(requests, on_event)
-        entry = Entry(
-            submission,
-            mode,
-            preview_every,
-            seconds,
-            deque(range(len(requests))),
-            sizes(requests),
-            monotonic(),
-        )
+        submission = Submission(requests, on_event, keep=keep)
+        entry = Entry(submission, mode, preview_every, seconds, sizes(requests))
         with self._lock:
-            self._check_open()
+            self._check_open(follows=follows)
             if self._suspects and any(
                 self._suspects.guilty(entry.digest(i)) for i in entry.waiting
             ):
                 raise quarantined()
-            self._check_room(entry)
+            if not follows:
+                self._check_room(entry)
             ahead = len(self._waiting())
             self._entries[submission] = entry
             for index in entry.waiting:
@@ -170,9 +165,9 @@ class LocalExecutor:
             self._worker.stop()
         self._watch.join()
 
-    def _check_open(self) -> None:
+    def _check_open(self, *, follows: bool) -> None:
         """Unavailable where nothing is accepted."""
-        if self._draining:
+        if self._closed or (self._draining and not follows):
             raise Unavailable("the server is stopping: send it again later")
         if self._false_starts >= FALSE_STARTS:
             raise WorkerLost("no worker comes up; the server's log says why")

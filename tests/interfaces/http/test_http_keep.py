@@ -111,3 +111,16 @@ def test_a_share_out_of_reach_fails_the_job_with_what_is_within(client: TestClie
     body = answer.json()
     assert (answer.status_code, body["error"]["code"]) == (422, "unreachable")
     assert body["job"]["status"] == "failed"
+
+
+def test_a_search_that_was_accepted_is_finished_while_nothing_new_is(
+    client: TestClient, png: bytes
+) -> None:
+    app: Any = client.app
+    slow = FIELDS | {"keep": "60%", "full_steps": "60"}
+    job = client.post("/v1/edits", data=slow, files={"source": png}).json()
+    app.state.service.executor.drain()
+    assert client.post("/v1/edits", data=slow, files={"source": png}).status_code == 503
+    while (facts := client.get(job["url"]).json())["status"] in {"queued", "running"}:
+        time.sleep(0.01)
+    assert (facts["status"], facts["results"][0]["runs"] > 1) == ("done", True), facts

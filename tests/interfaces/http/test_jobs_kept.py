@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from partway import images
+from partway.executors import Submission
+from partway.executors.local import LocalExecutor
 from partway.interfaces.http import jobs
 from partway.interfaces.http.idempotency import Idempotency
 from partway.interfaces.http.jobs import Entry, Jobs
+from partway.interfaces.http.service import check_requests
+from partway.request import EditRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,6 +48,47 @@ def test_a_job_beyond_the_budget_can_be_fetched_until_another_ends(
     second = ended(client, png)
     assert client.get(second["results"][0]["image"]).status_code == 200
     assert client.get(first["url"]).status_code == 404
+
+
+def test_results_are_let_go_as_they_are_encoded(
+    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Submission] = []
+    submit = LocalExecutor.submit
+
+    def spy(*args: Any, **kwargs: Any) -> Submission:
+        seen.append(submit(*args, **kwargs))
+        return seen[-1]
+
+    monkeypatch.setattr(LocalExecutor, "submit", spy)
+    ended(client, png)
+    assert [each.outcomes for each in seen] == [{}]
+
+
+def test_one_source_after_the_other_is_decoded(
+    icon: Image, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty-two of 36 megapixels fit into one body: together they would fill the memory."""
+    stream = io.BytesIO()
+    icon.resize((40, 30)).save(stream, "PNG")
+    held: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    load = images.load
+
+    def counted(data: bytes, name: str = "the source") -> Any:
+        alive.append(sum(each() is not None for each in held))
+        picture = load(data, name)
+        held.append(weakref.ref(picture.rgb))
+        return picture
+
+    monkeypatch.setattr(images, "load", counted)
+    sources = [png, stream.getvalue(), png + b"\0"]
+    asked = [
+        EditRequest(source=sources[i % 3], model="analytic", strength=0.1 * i) for i in range(9)
+    ]
+    checked = check_requests(asked)
+    assert [each.request for each in checked] == asked
+    assert alive == [0, 0, 0]
 
 
 def test_a_preview_that_cannot_be_made_ends_nothing(

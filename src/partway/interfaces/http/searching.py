@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from partway.edits.target import Trials, trials
-from partway.errors import InvalidRequest, PartwayError
+from partway.errors import InvalidRequest, as_typed
 from partway.events import Done, Event, Failed, WasCancelled
 from partway.outline import calibration_of
 
@@ -64,14 +64,19 @@ class Search:
         self._end = monotonic() + seconds
         self._loop = asyncio.get_running_loop()
 
-    def run(self, request: EditRequest) -> None:
-        """Have the executor run one; errors as of its `submit`."""
+    def run(self, request: EditRequest, *, follows: bool = False) -> None:
+        """Have the executor run one; errors as of its `submit`.
+
+        follows  it is not the first: what was accepted is finished
+        """
         self._job.submission = self._executor.submit(
             [request],
             mode=self._mode,
             preview_every=self._preview_every,
             seconds=max(self._end - monotonic(), 0.001),
             on_event=self._hear,
+            keep=False,
+            follows=follows,
         )
 
     def _hear(self, event: Event) -> None:
@@ -90,11 +95,11 @@ class Search:
             self._job.hear(WasCancelled(0))
             return
         try:
-            self.run(self._walk.send(result))
+            self.run(self._walk.send(result), follows=True)
         except StopIteration as done:
             self._finish(done.value)
-        except PartwayError as error:
-            self._job.hear(Failed(0, error))
+        except Exception as error:  # noqa: BLE001  whatever it is, nobody waits for ever
+            self._job.hear(Failed(0, as_typed(error)))
 
     def _finish(self, found: Found) -> None:
         facts = self._job.results[0]

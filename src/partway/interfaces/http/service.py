@@ -31,7 +31,6 @@ from partway.strength import named_strength
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from partway.images import Picture
     from partway.request import EditRequest
     from partway.run import Mode
 
@@ -138,6 +137,7 @@ class Service:
                     preview_every=preview_every,
                     seconds=self.seconds,
                     on_event=job.hear,
+                    keep=False,
                 )
         except BaseException:
             job.forget()
@@ -192,33 +192,39 @@ def check_requests(requests: Sequence[EditRequest], word: str | None = None) -> 
 
     word  of WORDS, in place of their strengths: the model says which number it is
     """
-    pictures: dict[int, Picture] = {}
-    chosen: dict[int, str] = {}
-    checked: list[Checked] = []
-    for asked in requests:
-        source, request = asked.source, asked
+    references = {id(data): data for each in requests for data in each.references}
+    for data in references.values():
+        images.load(data, "the style picture")
+    sources = {id(each.source): each.source for each in requests}
+    checked: dict[int, Checked] = {}
+    for source in sources.values():  # one decoded picture at a time: they are large
+        of_it = {at: each for at, each in enumerate(requests) if each.source is source}
+        checked |= _check_source(source, of_it, word)
+    return [checked[index] for index in range(len(requests))]
+
+
+def _check_source(
+    source: bytes | None, requests: dict[int, EditRequest], word: str | None
+) -> dict[int, Checked]:
+    """The requests of one source, or of none, under their positions."""
+    picture = None if source is None else images.load(source)
+    if picture is not None:
+        selected(next(iter(requests.values())), picture)  # a mask that cannot be is no failed job
+    chosen: str | None = None
+    checked: dict[int, Checked] = {}
+    for index, asked in requests.items():
         if asked.size is not None:
             check_size(Extent(*asked.size))
-        picture = None
-        if source is not None:
-            if id(source) not in pictures:
-                pictures[id(source)] = images.load(source)
-                selected(asked, pictures[id(source)])  # a mask that cannot be is no failed job
-            picture = pictures[id(source)]
-        for data in request.references:
-            if id(data) not in pictures:
-                pictures[id(data)] = images.load(data, "the style picture")
-        if asked.model is None and id(source) in chosen:
-            request = asked.with_(model=chosen[id(source)])
+        request = asked if asked.model is not None else asked.with_(model=chosen)
         whole = outline(request, picture)
-        if asked.model is None and whole.profile is not None:
-            chosen[id(source)] = whole.profile.name
-            request = asked.with_(model=whole.profile.name)
+        if request.model is None and whole.profile is not None:
+            chosen = whole.profile.name
+            request = request.with_(model=chosen)
         if word is not None and whole.profile is not None:
             gain, curve = calibration_of(request, whole.profile)
             request = request.with_(strength=named_strength(word, request.dial, gain, curve))
             whole = outline(request, picture)
-        checked.append(Checked(request, whole, hints_of(request, whole.profile)))
+        checked[index] = Checked(request, whole, hints_of(request, whole.profile))
     return checked
 
 
