@@ -74,6 +74,20 @@ def test_s9_answers_are_forgotten_within_a_budget(
     assert post(client, png).json()["id"] != first["id"]
 
 
+def test_s9_the_oldest_answers_go_first(
+    client_of: Client, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 3 * (idempotency.OVERHEAD + 3000)  # an answer has about two thousand bytes
+    monkeypatch.setattr(
+        idempotency.Idempotency.__init__, "__kwdefaults__", {"seconds": 60.0, "nbytes": room}
+    )
+    client = client_of()
+    first = [post(client, png, key=f"k{i}").json()["id"] for i in range(6)]
+    again = [post(client, png, key=f"k{i}").json()["id"] for i in (5, 4, 3, 0)]
+    assert again[:2] == [first[5], first[4]]
+    assert again[3] != first[0]
+
+
 def test_s9_a_server_without_memory_would_be_noticed(
     client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

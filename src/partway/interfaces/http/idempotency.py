@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.datastructures import Headers
 
@@ -36,22 +36,23 @@ class Reused(InvalidRequest):
     code = "idempotency_key_reused"
 
 
-@dataclass(eq=False)
+Key: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Kept:
-    """What is known of a key.
+    """An answer that is given again.
 
     digest    of the request it came with
-    messages  of the answer; empty while it is being made
+    since     when it was complete
+    messages  of the answer
+    nbytes    memory it takes, about
     """
 
     digest: str
     since: float
-    messages: list[Message] = field(default_factory=list["Message"])
-
-    @property
-    def nbytes(self) -> int:
-        """Memory it takes, about."""
-        return OVERHEAD + sum(len(message.get("body", b"")) for message in self.messages)
+    messages: list[Message]
+    nbytes: int
 
 
 class Idempotency:
@@ -63,7 +64,9 @@ class Idempotency:
         self._app = app
         self._seconds = seconds
         self._nbytes = nbytes
-        self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
+        self._answering: dict[Key, str] = {}  # digests of requests whose answer is being made
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()  # oldest first
+        self._used = 0  # bytes of all that is kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -83,39 +86,47 @@ class Idempotency:
         key = (given_key(headers) or "", path, scope["query_string"].decode("latin-1"), name)
         digest = _digest(body, headers)
         self._sweep()
-        kept = self._kept.get(key)
-        if kept is not None:
-            await self._again(kept, digest, scope, receive, send)
+        if key in self._answering or key in self._kept:
+            await self._again(key, digest, scope, receive, send)
             return
-        kept = self._kept[key] = Kept(digest, monotonic())
+        messages: list[Message] = []
+        self._answering[key] = digest
         try:
-            await self._app(scope, _replayed(body, receive), _noted(kept.messages, send))
+            await self._app(scope, _replayed(body, receive), _noted(messages, send))
         finally:
-            if not _final(kept.messages):
-                self._kept.pop(key, None)  # it may have been swept meanwhile
+            del self._answering[key]
+            if _final(messages):
+                self._keep(key, digest, messages)
 
     async def _again(
-        self, kept: Kept, digest: str, scope: Scope, receive: Receive, send: Send
+        self, key: Key, digest: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer a key that is known."""
-        if kept.digest != digest:
+        kept = self._kept.get(key)
+        if digest != (self._answering[key] if kept is None else kept.digest):
             error: Any = Reused("this Idempotency-Key came with another request: take a new one")
             await answer(error, scope["path"])(scope, receive, send)
-        elif not _final(kept.messages):
+        elif kept is None:
             error = Conflict("the first request of this Idempotency-Key is still being answered")
             await answer(error, scope["path"])(scope, receive, send)
         else:
             for message in kept.messages:
                 await send(_copy(message))
 
+    def _keep(self, key: Key, digest: str, messages: list[Message]) -> None:
+        nbytes = OVERHEAD + sum(len(message.get("body", b"")) for message in messages)
+        self._kept[key] = Kept(digest, monotonic(), messages, nbytes)
+        self._used += nbytes
+
     def _sweep(self) -> None:
         """Forget answers that are too old, then the oldest beyond the budget."""
-        used = sum(kept.nbytes for kept in self._kept.values())
-        for key, kept in list(self._kept.items()):
-            old = monotonic() - kept.since > self._seconds
-            if kept.messages and (old or used > self._nbytes):
-                used -= kept.nbytes
-                del self._kept[key]
+        while self._kept:
+            key, oldest = next(iter(self._kept.items()))
+            old = monotonic() - oldest.since > self._seconds
+            if not old and self._used <= self._nbytes:
+                return
+            self._used -= oldest.nbytes
+            del self._kept[key]
 
 
 async def _whole(receive: Receive) -> bytes | None:
