@@ -64,6 +64,13 @@ export class Brush {
     this.finish();
   }
 
+  /** The stroke ends here: what is painted on goes away. */
+  release() {
+    if (this.pointer === null) return;
+    this.pointer = null;
+    this.finish();
+  }
+
   /** A second finger: no stroke was meant. */
   second() {
     this.pointer = null;

@@ -55,13 +55,11 @@ export class Job {
   }
 
   async hear(name, data) {
-    if (name === "done" || name === "failed") {
-      if (this.settled.has(data.index)) return;
-      this.settled.add(data.index);
-    }
-    if (this.cancelled) return;
+    const last = name === "done" || name === "failed";
+    if (this.cancelled || (last && this.settled.has(data.index))) return;
     if (name === "done") data.blob = await getBlob(data.image);
-    this.on[name]?.(data);
+    if (last) this.settled.add(data.index); // what could not be fetched is asked for again
+    if (!this.cancelled) this.on[name]?.(data);
   }
 
   /** What was missed while the stream was broken; true if the job is over. */

@@ -33,12 +33,12 @@ const parts = {
   bank: new Bank(({ style, reference }) => {
     state.reference = reference;
     change({ style });
-    making.edit();
+    edit();
   }),
   settings: new Settings(change),
   seed: new Seed((value, thrown) => {
     change({ seed: value });
-    if (thrown) making.edit();
+    if (thrown) edit();
   }),
   models: new Models((model) => change({ model, way: wayFor(model) })),
   source: new Source((given) => sources.take(given).catch(fail)),
@@ -117,8 +117,17 @@ async function go(event) {
   event.preventDefault();
   state.byHand = true;
   if (!parts.seed.locked) change({ seed: parts.seed.next() });
-  await parts.painting.leave();
-  await making.edit();
+  await edit();
+}
+
+/** Edit as everything stands, what is being painted included. */
+async function edit() {
+  try {
+    await parts.painting.leave();
+    await making.edit();
+  } catch (error) {
+    fail(error);
+  }
 }
 
 function listen() {

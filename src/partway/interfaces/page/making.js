@@ -109,5 +109,6 @@ export class Making {
     this.work.cancel();
     this.state.clearResults();
     this.state.made = null;
+    this.view.offer(); // a result that is gone can be neither downloaded nor edited
   }
 }

@@ -33,6 +33,12 @@ export function offerSettings({ name, found }, kept, restore) {
   notice.replaceChildren(el("p", {}, `${name} says how it was made${tool}: `, button, "."));
 }
 
+/** What of a file's settings could not be restored: phrases. */
+export function tellLost(phrases) {
+  byId("made").hidden = phrases.length === 0;
+  byId("made").replaceChildren(el("p", {}, `Restored, but for ${phrases.join("; ")}.`));
+}
+
 export function clearNotices() {
   byId("notice").hidden = true;
   byId("made").hidden = true;

@@ -24,6 +24,7 @@ export class Painting {
     this.plane = null;
     this.area = null;
     this.changed = false; // since `area` was made
+    this.made = Promise.resolve(); // when it is
     this.overlay = new Overlay(byId("overlay"));
     const edit = (act) => () => this.edit(act);
     const acts = {
@@ -92,13 +93,15 @@ export class Painting {
 
   /** Back to the dial; resolves when the area is what was painted. */
   async leave() {
-    if (!this.open) return;
-    this.close();
+    if (this.open) {
+      this.close();
+      byId("area").focus({ preventScroll: true });
+    }
     await this.commit();
-    byId("area").focus({ preventScroll: true });
   }
 
   close() {
+    this.brush.release();
     this.open = false;
     this.arrange();
     this.on.end();
@@ -112,18 +115,30 @@ export class Painting {
     byId("overlay").hidden = this.kind === "extend";
   }
 
-  /** Make the area of what is painted, where that changed. */
-  async commit() {
-    if (!this.changed) return;
-    this.changed = false;
-    this.area = this.plane.facts.any ? await areaOf(await toPng(this.plane)) : null;
-    this.on.area(this.area);
+  /** Make the area of what is painted, where that changed; resolves when there is none to make. */
+  commit() {
+    if (this.changed) {
+      this.changed = false;
+      const { plane } = this;
+      this.made = this.made.catch(() => null).then(() => this.make(plane));
+    }
+    return this.made;
+  }
+
+  async make(plane) {
+    const area = plane.facts.any ? await areaOf(await toPng(plane)) : null;
+    if (plane !== this.plane) return; // there is another source by now
+    this.area = area;
+    this.on.area(area);
   }
 
   /** Take up an area of the history; returns it. */
   async take(area) {
-    this.plane.load(area ? await fromPicture(area.blob, this.plane) : new Uint8ClampedArray(this.plane.values.length));
-    this.overlay.change(this.plane.whole);
+    const { plane } = this;
+    const values = area ? await fromPicture(area.blob, plane) : new Uint8ClampedArray(plane.values.length);
+    if (plane !== this.plane) return this.area;
+    plane.load(values);
+    this.overlay.change(plane.whole);
     this.area = area;
     this.changed = false;
     return area;
@@ -137,9 +152,10 @@ export class Painting {
   }
 
   async load(file) {
+    const { plane } = this;
     try {
-      const values = await fromPicture(file, this.plane);
-      this.edit((plane) => plane.load(values));
+      const values = await fromPicture(file, plane);
+      if (plane === this.plane) this.edit(() => plane.load(values));
     } catch (error) {
       this.on.fail(error);
     }

@@ -16,17 +16,16 @@ export class Plans {
     this.wish = fields;
     if (this.busy) return;
     this.busy = true;
-    try {
-      while (this.wish) {
-        const asked = this.wish;
-        this.wish = null;
+    while (this.wish) {
+      const asked = this.wish;
+      this.wish = null;
+      try {
         this.onPlan(await postJson("plan", asked));
+      } catch (error) {
+        this.onPlan(null, error);
       }
-    } catch (error) {
-      this.onPlan(null, error);
-    } finally {
-      this.busy = false;
     }
+    this.busy = false;
   }
 }
 

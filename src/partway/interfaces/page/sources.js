@@ -4,7 +4,7 @@ import { postForm } from "./api.js";
 import { byId } from "./dom.js";
 import { fileName } from "./history.js";
 import { settingsIn } from "./made.js";
-import { clearError, clearNotices, explain, offerSettings } from "./notices.js";
+import { clearError, clearNotices, explain, offerSettings, tellLost } from "./notices.js";
 import { checked } from "./settings.js";
 import { nameOf } from "./store.js";
 
@@ -19,15 +19,22 @@ export class Sources {
     this.making = making;
     this.parts = parts;
     this.act = act;
+    this.turn = 0; // of the picture that was asked for last
   }
 
-  /** Take a picture as the source. An example brings its prompt or style, and is edited at once. */
+  /**
+   * Take a picture as the source; false where another was asked for before it was read. An example
+   * brings its prompt or style, and is edited at once.
+   */
   async take({ blob, name, prompt = null, style = null, keepArea = false }) {
     const { state } = this;
     clearError();
-    const found = await inspected(blob, name);
+    if (keepArea) await this.parts.painting.commit();
+    const picture = await this.look(blob, name);
+    if (!picture) return false;
     this.making.drop();
-    await this.show(blob, name, found, keepArea);
+    const shown = this.show(picture, keepArea);
+    const { found } = picture;
     const way = style || (found.photograph && prompt !== "") ? "references" : "prompt";
     state.reference = null;
     const extend = { extend: null, area: state.settings.area === "extend" ? "mask" : state.settings.area };
@@ -37,16 +44,29 @@ export class Sources {
     explain(state.picture, () => this.useAnyway());
     const kept = settingsIn(found.made, (model) => Boolean(state.find(model ?? null)));
     offerSettings(state.picture, kept, () => this.takeOver(kept));
+    await shown;
+    if (state.picture !== picture) return false;
     this.act.turnTo(state.strength);
     if (prompt || style) await this.making.edit();
+    return true;
   }
 
-  async show(blob, name, found, keepArea) {
-    const { state } = this;
-    if (state.picture) URL.revokeObjectURL(state.picture.url);
-    const id = nameOf(await blob.arrayBuffer());
+  /** What is known of a picture; null where another is asked for meanwhile. */
+  async look(blob, name) {
+    const turn = (this.turn += 1);
+    const [found, bytes] = await Promise.all([inspected(blob, name), blob.arrayBuffer()]);
     const { width, height } = found;
-    state.picture = { blob, name, found, id, width, height, url: URL.createObjectURL(blob) };
+    const url = (await shownHere(blob)) ?? found.thumbnail; // TIFF, which browsers do not show
+    if (turn === this.turn) return { blob, name, found, id: nameOf(bytes), width, height, url };
+    URL.revokeObjectURL(url);
+    return null;
+  }
+
+  async show(picture, keepArea) {
+    const { state } = this;
+    const { found, width, height } = picture;
+    if (state.picture) URL.revokeObjectURL(state.picture.url);
+    state.picture = picture;
     const looks = found.photograph ? "photograph" : "artwork";
     this.parts.source.show(state.picture, `${width} × ${height} · ${looks}`);
     state.area = this.parts.painting.source(state.picture, keepArea);
@@ -60,22 +80,27 @@ export class Sources {
   }
 
   /** Settings from the source's own file; the source it was made from is not in there. */
-  takeOver({ settings, strength }) {
+  takeOver({ settings, strength, lost }) {
     clearNotices();
     this.state.reference = null;
     this.act.change(settings);
     this.act.turnTo(strength ?? this.state.strength);
+    tellLost(lost);
   }
 
   /** An edit as it was: source, settings, what was painted, results. */
   async restore(edit) {
     const { state } = this;
-    const found = await inspected(edit.source, edit.name);
+    const picture = await this.look(edit.source, edit.name);
+    if (!picture) return;
     this.making.drop();
-    await this.show(edit.source, edit.name, found, false);
+    const shown = this.show(picture, false);
     state.reference = edit.reference;
     state.settings = checked(edit.settings);
-    state.area = await this.parts.painting.take(edit.area ?? null);
+    const area = await this.parts.painting.take(edit.area ?? null);
+    await shown;
+    if (state.picture !== picture) return;
+    state.area = area;
     state.made = state.identity;
     this.parts.strip.begin(state.choices.sweep, state.picture.url);
     for (const result of edit.results) this.making.finished({ ...result });
@@ -88,7 +113,8 @@ export class Sources {
   /** Edit a result further: the same words, the same part of the picture. */
   async reuse(result, name) {
     const { prompt } = this.state.settings;
-    await this.take({ blob: result.blob, name: fileName(name, result.strength), keepArea: true });
+    const given = { blob: result.blob, name: fileName(name, result.strength), keepArea: true };
+    if (!(await this.take(given))) return;
     this.act.change({ prompt });
     scrollTo({ top: 0, behavior: "smooth" });
   }
@@ -109,6 +135,20 @@ export class Sources {
       strength: state.strength,
       results,
     });
+  }
+}
+
+/** The address of a picture that this browser can show; null where it cannot. */
+async function shownHere(blob) {
+  const url = URL.createObjectURL(blob);
+  const image = new Image();
+  image.src = url;
+  try {
+    await image.decode();
+    return url;
+  } catch {
+    URL.revokeObjectURL(url);
+    return null;
   }
 }
 

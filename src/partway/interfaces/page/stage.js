@@ -42,8 +42,8 @@ export class Stage {
     this.before.src = picture.url;
     this.before.alt = `Source: ${picture.name}`;
     this.nothing();
-    await this.before.decode();
-    this.noised.source(this.before);
+    await this.before.decode().catch(() => null);
+    if (this.before.src === picture.url) this.noised.source(this.before); // else another has come
   }
 
   /** A result, or an estimate on the way to it. */

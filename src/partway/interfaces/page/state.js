@@ -20,7 +20,8 @@ export class State {
   /** Everything that decides the pixels but the strength. */
   get identity() {
     const { picture, settings, reference, area } = this;
-    return JSON.stringify([picture?.id, settings, reference?.size ?? null, ...(area ? [area.id] : [])]);
+    const own = reference && [reference.size, reference.name, reference.lastModified];
+    return JSON.stringify([picture?.id, settings, own, ...(area ? [area.id] : [])]);
   }
 
   /** Whether the results are of what is asked for now. */
