@@ -151,8 +151,8 @@ def test_s6_a_server_that_stops_otherwise_would_be_noticed(
         self._executor.drain()
         self.should_exit = True
 
-    def idle(self: LocalExecutor) -> None:
-        return None
+    def idle(self: LocalExecutor, *, follows: bool) -> None:
+        del self, follows
 
     if mutant == "goes on accepting":
         monkeypatch.setattr(LocalExecutor, "_check_open", idle)
