@@ -107,3 +107,28 @@ def test_other_programs_read_how_the_mask_was_used() -> None:
     run(*words[:-1], "b.png")
     with Image.open("b.png") as image:
         assert "Mask blur" not in str(image.info["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--mask", "words.png"), "the mask is no picture"),
+        (("--mask", "small.png"), "the mask is 9×9"),
+        (("--map", "small.png"), "the strength map is 9×9"),
+        (("--mask", "black.png"), "selects nothing"),
+        (("--mask", "alpha"), "no transparent part"),
+        (("--style", "words.png"), "the style picture is no picture"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_dry_run_refuses_what_the_run_refuses(words: tuple[str, ...], said: str) -> None:
+    Path("words.png").write_text("no picture")
+    Image.new("L", (9, 9), 255).save("small.png")
+    Image.new("L", (64, 64)).save("black.png")
+    base = ["fox.png", "" if "--style" in words else "navy", "-s", "0.5", *words]
+    results = [CliRunner().invoke(cli, base + more) for more in (["--dry-run"], [])]
+    assert [each.exit_code for each in results] == [2, 2]
+    dry, made = (each.stderr for each in results)
+    assert said in dry
+    assert dry == made
+    assert results[0].stdout == ""

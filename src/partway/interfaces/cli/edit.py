@@ -3,62 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from partway import images
 from partway.advice import advise, vocabulary_of
 from partway.choosing import choose_model
-from partway.edits.outpaint import check_extent
+from partway.edits.region import selected
 from partway.edits.target import check_keep, find
-from partway.edits.upscale import extent_of
 from partway.errors import InvalidRequest, PartwayError
-from partway.families import Profile
 from partway.fidelity import percent
-from partway.geometry import Extent
 from partway.interfaces.cli import options
 from partway.interfaces.cli.dialect import Said
+from partway.interfaces.cli.drafts import Draft, Extending, drafts_of, settled
 from partway.interfaces.cli.inputs import (
-    Source,
     configured_model,
     names_of,
     read_masks,
-    read_source,
     read_styles,
-    slug,
     split_arguments,
-    strength_of,
     wants_metadata,
 )
 from partway.interfaces.cli.larger import Larger
 from partway.interfaces.cli.masks import OF_MASKS, mask_options
-from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
+from partway.interfaces.cli.outputs import STDOUT, check_qualities
 from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
-from partway.outline import evaluations_of, plan_request
-from partway.plan import Plan
+from partway.outline import outline
 from partway.request import EditRequest
-from partway.settings import calibrated, calibration_for
+from partway.settings import calibration_for
 
 if TYPE_CHECKING:
-    from partway.margins import Margins
     from partway.result import EditResult
-
-Extending: TypeAlias = "Callable[[Extent], Margins]"
-
-
-@dataclass(frozen=True, eq=False)
-class Draft:
-    """A request whose file is not settled yet; `profile` is None where no model is needed."""
-
-    request: EditRequest
-    name: str
-    naming: Naming
-    extent: Extent
-    profile: Profile | None
 
 
 @click.command("edit")
@@ -142,7 +121,7 @@ def command(
     said = None if tool is None else Said(tool, strength, has_source=bool(names))
     every_seed = options.consecutive(seeds, batch_count)
     word = strength if isinstance(strength, str) and said is None else None
-    drafts, errors = _drafts(first, word, names, every_seed, size, said, part, extend, larger)
+    drafts, errors = drafts_of(first, word, names, every_seed, size, said, part, extend, larger)
     items = [
         replace(
             item,
@@ -156,7 +135,7 @@ def command(
             ),
             metadata=wants_metadata(no_metadata=no_metadata),
         )
-        for item in _settled(drafts, output, every_seed, keep, force=force)
+        for item in settled(drafts, output, every_seed, keep, force=force)
     ]
     check_qualities(quality, [item.target for item in items])
     written = len(items)
@@ -164,8 +143,8 @@ def command(
         report.hints(_advice(drafts[0], None if keep is not None else drafts[0].request.strength))
     report.hints(() if said is None else said.told)
     if dry_run:
-        for draft, item in zip(drafts, items, strict=True):
-            _say_what_would_be(draft, item, report)
+        unmade = _dry_run(drafts, items, report)
+        errors, written = errors + unmade, written - len(unmade)
     elif items:
         say: Written = lambda item, path, result: report.picture(item.name, path, result)  # noqa: E731
         if keep is None:
@@ -214,135 +193,6 @@ def _find(
     return found.result
 
 
-def _drafts(
-    request: EditRequest,
-    word: str | None,
-    names: list[str],
-    seeds: list[int],
-    size: tuple[int, int] | None,
-    said: Said | None,
-    part: dict[str, Any],
-    extend: Extending | None,
-    larger: Larger | None,
-) -> tuple[list[Draft], list[tuple[str, PartwayError]]]:
-    """What is to be made of all sources; a source that cannot be used stops no other.
-
-    word    of WORDS, in place of the request's strength
-    part    fields that say where an edit acts; they need a source
-    extend  the margins of a source that is to be extended
-    larger  how much larger the result of a source shall be
-    """
-    if not names and extend is not None:
-        raise InvalidRequest("outpaint needs a SOURCE to extend")
-    if not names and larger is not None:
-        raise InvalidRequest("upscale needs a SOURCE to enlarge")
-    if not names:
-        return _from_prompt(request.with_(**part), seeds, size), []
-    drafts: list[Draft] = []
-    errors: list[tuple[str, PartwayError]] = []
-    for name in names:
-        try:
-            source = read_source(
-                name, request.model, request.strength, styled=bool(request.references)
-            )
-            edit = request.with_(size=size)
-            where = part if extend is None else part | {"extend": extend(source.extent)}
-            if said is not None:
-                edit = said.on(
-                    edit.with_(source=source.data, **where), source.profile, source.extent
-                )
-            times = None if larger is None else larger(source.extent)
-            drafts += _from_source(edit, word, source, seeds, where | {"scale": times})
-        except PartwayError as error:
-            errors += [(name, error)]
-    return drafts, errors
-
-
-def _from_prompt(
-    request: EditRequest, seeds: list[int], size: tuple[int, int] | None
-) -> list[Draft]:
-    """Text-to-image, one picture per seed."""
-    profile = choose_model(request.model, None, with_references=bool(request.references))
-    side = profile.native_size
-    extent = Extent(*(size or (side, side)))
-    stem = slug(request.prompt)
-    return [
-        Draft(
-            request.with_(seed=seed, size=size),
-            stem,
-            Naming(Path(), stem, 1.0, seed, profile.name),
-            extent,
-            profile,
-        )
-        for seed in seeds
-    ]
-
-
-def _from_source(
-    request: EditRequest,
-    word: str | None,
-    source: Source,
-    seeds: list[int],
-    part: dict[str, Any],
-) -> list[Draft]:
-    """One edit per seed of a source, on the model that was chosen for it."""
-    model = request.model
-    if model is None and source.profile is not None:
-        model = source.profile.name
-    edit = request.with_(source=source.data, model=model, **part)
-    check_extent(edit, source.extent)
-    if source.profile is not None:
-        edit = calibrated(edit, source.profile)
-    if word is not None:
-        edit = edit.with_(strength=strength_of(word, edit.dial, source.profile))
-    called = source.profile.name if source.profile is not None else "none"
-    if edit.scale is not None:
-        extent_of(source.extent, edit.scale)  # refuses what is too large, before anything runs
-    return [
-        Draft(
-            edit.with_(seed=seed),
-            source.name,
-            Naming(
-                source.folder, source.stem, edit.effective_strength, seed, called, edit.scale or 1.0
-            ),
-            source.extent if edit.extend is None else edit.extend.around(source.extent),
-            source.profile,
-        )
-        for seed in seeds
-    ]
-
-
-def _settled(
-    drafts: list[Draft],
-    output: str | None,
-    seeds: list[int],
-    keep: float | None,
-    *,
-    force: bool,
-) -> list[Item]:
-    """Drafts with their files."""
-    if not drafts:
-        return []
-    edits = drafts[0].request.source is not None
-    stem = "{stem}" if drafts[0].request.scale is None else "{stem}-x{scale}"
-    pattern = f"{stem}-s{{strength}}" if edits else stem
-    if keep is not None:
-        pattern = f"{stem}-keep{percent(keep)}"
-    if len(seeds) > 1:
-        pattern += "-seed{seed}"
-    targets = settle(output, [d.naming for d in drafts], pattern=f"{pattern}.png", force=force)
-    return [
-        Item(draft.request, draft.name, target, _extent(draft))
-        for draft, target in zip(drafts, targets, strict=True)
-    ]
-
-
-def _extent(draft: Draft) -> Extent:
-    """The size of its result."""
-    scale = draft.request.scale
-    return draft.extent if scale is None else extent_of(draft.extent, scale)
-
-
 def _advice(draft: Draft, strength: float | None) -> list[str]:
     """Hints for the run, on the model of its first picture."""
     if draft.request.scale is not None and strength == 0.0:
@@ -358,15 +208,29 @@ def _advice(draft: Draft, strength: float | None) -> list[str]:
     )
 
 
+def _dry_run(
+    drafts: list[Draft], items: list[Item], report: Reporter
+) -> list[tuple[str, PartwayError]]:
+    """Say what would be made of each; the errors of those that could not be."""
+    errors: list[tuple[str, PartwayError]] = []
+    for draft, item in zip(drafts, items, strict=True):
+        try:
+            _say_what_would_be(draft, item, report)
+        except PartwayError as error:
+            errors.append((draft.name, error))
+    return errors
+
+
 def _say_what_would_be(draft: Draft, item: Item, report: Reporter) -> None:
-    """One picture of a dry run, on stdout."""
-    request, profile = draft.request, draft.profile
-    plan = (
-        Plan(0.0, request.dial, 0.0, (), 1.0, None)
-        if profile is None
-        else plan_request(request, profile, draft.extent)
-    )
-    evaluations = 0 if profile is None else evaluations_of(request, profile, plan, draft.extent)
+    """One picture of a dry run, on stdout; the errors are those of the run, as far as it says."""
+    request = draft.request
+    picture = None if request.source is None else images.load(request.source, draft.name)
+    whole = outline(request, picture)
+    if picture is not None:
+        selected(request, picture)
+    for data in request.references:
+        images.load(data, "the style picture")
+    plan, evaluations, profile = whole.plan, whole.evaluations, whole.profile
     path = None if item.target is None or item.target.path is None else str(item.target.path)
     if report.as_json:
         emit(
