@@ -13,6 +13,7 @@ import pytest
 from partway.engine import Engine
 from partway.errors import InputsDiffer, InvalidRequest, NoMetadata, PartwayError
 from partway.metadata import Document, read_metadata
+from partway.metadata.document import file_of
 from partway.metadata.replay import is_same, record_of, replay_of
 from partway.result import EditResult, Names
 from partway.styles import style_file
@@ -89,6 +90,25 @@ def test_what_it_was_made_without_is_not_passed_over(
 ) -> None:
     with pytest.raises(InputsDiffer, match=option):
         replay_of(document, tmp_path, **named)
+
+
+@pytest.mark.parametrize(
+    "named", [[], ["film.safetensors"], ["film.safetensors:/etc/x.safetensors"], "film:1", [3]]
+)
+def test_a_lora_without_a_weight_is_damage_and_no_other_file(
+    document: Document, tmp_path: Path, named: Any
+) -> None:
+    file = tmp_path / "film.safetensors"
+    file.write_bytes(b"weights")
+    listed = {**document.files, "loras": (file_of(b"weights", file.name),)}
+    asked = {**document.request, "loras": named}
+    with pytest.raises(NoMetadata, match="LoRA and their weights"):
+        replay_of(replace(document, request=asked, files=listed), tmp_path)
+    asked["loras"] = ["film.safetensors:0.5"]
+    with pytest.raises(NoMetadata, match="LoRA and their weights"):  # named, and not listed
+        replay_of(replace(document, request=asked), tmp_path)
+    found = replay_of(replace(document, request=asked, files=listed), tmp_path).request
+    assert found.loras == (f"{file}:0.5",)
 
 
 def test_a_source_that_differs(document: Document, tmp_path: Path, png: bytes) -> None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 from partway import images
 from partway.checkpoints import hub
-from partway.checkpoints.lora import digest_of
-from partway.errors import InputsDiffer, PartwayError
+from partway.checkpoints.lora import WEIGHTED, digest_of
+from partway.errors import InputsDiffer, NoMetadata, PartwayError
 from partway.families import EMBEDDED, WITHOUT_WEIGHTS, profile_of
 from partway.metadata.fingerprint import fingerprint_of
 from partway.styles import style_file
@@ -67,10 +67,15 @@ class Finder:
         """Adapters as a request names them: by their files, with the weights of a record.
 
         given  paths the person named, in the record's order
+
+        NoMetadata where the record names others than it lists, or no weight.
         """
-        named = cast("list[object]", names) if isinstance(names, list) else []
+        named = cast("list[object]", names) if isinstance(names, (list, tuple)) else []
+        weighted = [WEIGHTED.fullmatch(str(name)) for name in named]
+        if len(named) != len(wanted) or None in weighted:
+            raise NoMetadata("the record is damaged: its LoRA and their weights cannot be read")
         found: list[str] = []
-        for index, file in enumerate(wanted):
+        for index, (file, match) in enumerate(zip(wanted, weighted, strict=True)):
             places = [Path(given[index])] if index < len(given) else self._places(file)
             same = [place for place in places if _is(place, file)]
             if not same and not (places and self.anyway and places[0].is_file()):
@@ -78,8 +83,7 @@ class Finder:
                     f"the LoRA {file.called!r} is not there as it was when this picture was made: "
                     "say where it is with --lora FILE"
                 )
-            weight = str(named[index]).rpartition(":")[2] if index < len(named) else "1"
-            found.append(f"{(same or places)[0]}:{weight}")
+            found.append(f"{(same or places)[0]}:{'1' if match is None else match[2]}")
         return found
 
     def _places(self, wanted: File) -> list[Path]:

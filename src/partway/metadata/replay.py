@@ -106,10 +106,10 @@ def replay_of(
             kind, option = KINDS[name]
             made = f"without a {kind}" if not held else f"with {held} of {kind}"
             raise InputsDiffer(f"this picture was made {made}: leave {option[:-5]} out")
+    wanted_loras = document.files.get("loras", ())
+    values["loras"] = finder.loras(document.request.get("loras"), wanted_loras, loras)
     for name, wanted in document.files.items():
-        if name == "loras":
-            values[name] = finder.loras(document.request.get(name), wanted, loras)
-        elif name in known:
+        if name in known and name != "loras":
             found = _files(finder, name, wanted, given.get(name, []))
             values[name] = found if known[name].default == () else next(iter(found), None)
     _check_size(values.get("size"))
