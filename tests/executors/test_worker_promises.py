@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from PIL import Image
 from partway import engine as engine_module
 from partway.denoiser import Array, Condition
 from partway.engine import Engine
-from partway.errors import PartwayError, Quarantined
+from partway.errors import PartwayError, Quarantined, as_typed
+from partway.executors.device import is_lost
 from partway.executors.local import LocalExecutor
 from partway.executors.suspects import Suspects
 from partway.executors.worker import in_process, in_thread
@@ -30,7 +33,7 @@ from partway.result import EditResult
 from partway.schedule import Level
 
 POISON = 666_666  # seed of the request that ends its worker
-FULL = "PARTWAY_FULL" in os.environ
+DEATHS = 25 if "PARTWAY_FULL" in os.environ else 1  # of each kind
 
 
 class Slow(Analytic):
@@ -87,23 +90,100 @@ def until_up(executor: LocalExecutor) -> float:
     return time.monotonic() - began
 
 
+def killed(executor: LocalExecutor) -> None:
+    executor._worker.stop()
+
+
+def crashed(executor: LocalExecutor) -> None:
+    os.kill(process_of(executor), signal.SIGSEGV)
+
+
+def hung(executor: LocalExecutor) -> None:
+    os.kill(process_of(executor), signal.SIGSTOP)
+    executor._stalled = 0.5
+
+
+def process_of(executor: LocalExecutor) -> int:
+    body: Any = executor._worker._body
+    return body._process.pid
+
+
 @pytest.mark.slow
-def test_s4_a_worker_that_is_killed_is_replaced(icon: Image.Image, executor: LocalExecutor) -> None:
+def test_s4_a_worker_that_ends_is_replaced(icon: Image.Image, executor: LocalExecutor) -> None:
     first = until_up(executor)
     asked = [request(icon, steps=20, seed=seed) for seed in range(3)]
     expected = [picture(Engine().run(each)) for each in asked]
     phases = random.Random(0)  # noqa: S311
-    for trial in range(25 if FULL else 3):
+    ends = [killed, crashed, hung] * DEATHS
+    for trial, end in enumerate(ends):
         running = [executor.submit([each], mode="exact") for each in asked]
-        time.sleep(phases.uniform(0.0, 0.25))
-        executor._worker.stop()
-        until_down = time.monotonic()
-        while executor.status().restarts == trial and time.monotonic() - until_down < 20:
+        time.sleep(phases.uniform(0.0, 0.15))
+        end(executor)
+        ended = time.monotonic()
+        while executor.status().restarts == trial and time.monotonic() - ended < 20:
             time.sleep(0.005)
+        executor._stalled = 20.0
         assert until_up(executor) <= first + 5
         for each, pixels in zip(running, expected, strict=True):
             assert np.array_equal(picture(each.wait(60)[0]), pixels)
-    assert executor.status().restarts >= 3
+    assert executor.status().restarts == len(ends)
+
+
+def sticky(error: str, where: str) -> Engine:
+    """An engine whose device is lost with the first call, and for all that come after it.
+
+    where  a file of this name says that it was lost once: the next process has it again
+    """
+    lost: list[bool] = []
+
+    class Device(Analytic):
+        def predict(
+            self, x: Array, levels: Sequence[Level], conditions: Sequence[Condition]
+        ) -> Array:
+            if lost or not Path(where).exists():
+                Path(where).touch()
+                lost.append(True)
+                raise RuntimeError(error)
+            return super().predict(x, levels, conditions)
+
+    def load(profile: Profile, precision: str = "auto") -> Device:
+        del precision
+        return Device(profile)
+
+    engine_module.load_family = load
+    return Engine()
+
+
+LOST = [
+    "CUDA error: an illegal memory access was encountered",
+    "HIP error: invalid device function",
+    "CUBLAS_STATUS_EXECUTION_FAILED when calling cublasGemmEx",
+]
+NOT_LOST = [
+    "CUDA error: out of memory",
+    "CUDA out of memory. Tried to allocate 2.00 GiB",
+    "mat1 and mat2 shapes cannot be multiplied",
+]
+
+
+@pytest.mark.slow
+def test_s4_a_worker_whose_device_is_lost_is_replaced(icon: Image.Image, tmp_path: Path) -> None:
+    asked = [request(icon, steps=2, seed=seed) for seed in range(2)]
+    expected = [picture(Engine().run(each)) for each in asked]
+    for trial in range(DEATHS):
+        executor = LocalExecutor(in_process, partial(sticky, LOST[0], str(tmp_path / f"{trial}")))
+        try:
+            outcomes = [executor.submit([each], mode="exact").wait(60)[0] for each in asked]
+            restarts = executor.status().restarts
+        finally:
+            executor.close()
+        for outcome, pixels in zip(outcomes, expected, strict=True):
+            assert np.array_equal(picture(outcome), pixels)
+        assert restarts == 1
+
+
+def test_s4_what_tells_that_a_device_is_lost() -> None:
+    assert [text for text in LOST + NOT_LOST if is_lost(as_typed(RuntimeError(text)))] == LOST
 
 
 def poisoned(executor: LocalExecutor, icon: Image.Image) -> int:

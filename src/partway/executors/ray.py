@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from partway.errors import InvalidRequest, Unavailable
-from partway.executors.worker import Command, MakeEngine, Report, Worker, obey
+from partway.executors.worker import Command, MakeEngine, Report, Worker, noted, obey
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Body:
         events = [event for command in commands for event in obey(self._run, command)]
         calls = int(len(self._run) > 0)
         if calls:
-            events += self._run.step()
+            events += noted(self._run.step())
         return Report(tuple(events), calls), len(self._run)
 
 

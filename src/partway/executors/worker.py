@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from partway.engine import Engine
 from partway.events import Event, Failed
+from partway.executors.device import DeviceLost, is_lost
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -79,7 +80,7 @@ def work(channel: Connection[Any, Any], make_engine: MakeEngine) -> None:
                     return
                 for event in obey(run, command):
                     channel.send(Report((event,)))
-            channel.send(Report(tuple(_noted(run.step())), calls=1))
+            channel.send(Report(tuple(noted(run.step())), calls=1))
     except (EOFError, OSError):
         pass  # the executor is gone
     except Exception:
@@ -92,12 +93,18 @@ def obey(run: Run, command: Command) -> Iterator[Event]:
     """The events of a command; causes of failures are logged, they do not cross processes."""
     if isinstance(command, Remove):
         return run.remove(command.key)
-    return _noted(run.add(command.key, command.request, command.mode, command.preview_every))
+    return noted(run.add(command.key, command.request, command.mode, command.preview_every))
 
 
-def _noted(events: Iterator[Event]) -> Iterator[Event]:
-    """Log what a failure was caused by: a cause does not cross processes."""
+def noted(events: Iterator[Event]) -> Iterator[Event]:
+    """Log what a failure was caused by: a cause does not cross processes.
+
+    Raises DeviceLost where no later call can succeed in this process; the worker that is started
+    instead runs the request again.
+    """
     for event in events:
+        if isinstance(event, Failed) and is_lost(event.error):
+            raise DeviceLost(str(event.error)) from event.error.__cause__
         if isinstance(event, Failed) and event.error.__cause__ is not None:
             log.warning("a request failed: %s", event.error, exc_info=event.error.__cause__)
         yield event
