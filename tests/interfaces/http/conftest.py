@@ -5,21 +5,18 @@ from __future__ import annotations
 import io
 import json
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
+from served import served
 
 from partway.executors.local import LocalExecutor
 from partway.executors.worker import in_thread
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
-from partway.interfaces.http.running import Server, address_of, listen
 from partway.interfaces.http.security import Access
 from partway.interfaces.http.service import Models, Service
 
@@ -82,22 +79,8 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def address(loopback: None) -> Iterator[str]:
     """A server on a port of this machine."""
     del loopback
-    executor = LocalExecutor(in_thread)
-    service = Service(executor, Models(["analytic"]), Jobs(), 60)
-    listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(create_app(service), log_level="warning", timeout_graceful_shutdown=5)
-    server = Server(config, service)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the server never came up"
-        time.sleep(0.01)
-    yield address_of(listener)
-    server.should_exit = True
-    thread.join(20)
-    executor.close()
-    service.close()
+    with served() as address:
+        yield address
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import random
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,16 +14,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-import uvicorn
+from served import served
 
-from partway.executors.local import LocalExecutor
-from partway.executors.worker import in_thread
 from partway.interfaces.http import patience
-from partway.interfaces.http.app import create_app
-from partway.interfaces.http.jobs import Jobs
-from partway.interfaces.http.patience import PatientProtocol
-from partway.interfaces.http.running import Server, address_of, listen
-from partway.interfaces.http.service import Models, Service
 
 COUNT = 200  # of each kind
 FULL = "PARTWAY_FULL" in os.environ
@@ -40,28 +32,14 @@ def port(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     del loopback
     monkeypatch.setattr(patience, "HEAD_SECONDS", 3.0)
     monkeypatch.setattr(patience, "TAKE_SECONDS", 1.0)
-    executor = LocalExecutor(in_thread)
-    service = Service(executor, Models(["analytic"]), Jobs(), 60)
-    app = create_app(service)
 
     async def large() -> Any:
         from starlette.responses import Response
 
         return Response(b"x" * LARGE)
 
-    app.router.add_api_route("/large", large)
-    app.router.routes.insert(0, app.router.routes.pop())
-    listener = listen("127.0.0.1", 0)
-    config = uvicorn.Config(app, http=PatientProtocol, log_level="warning")
-    server = Server(config, service)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    until(lambda: server.started, 20)
-    yield int(address_of(listener).rpartition(":")[2])
-    server.should_exit = True
-    thread.join(20)
-    executor.close()
-    service.close()
+    with served(large=large) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def until(true: Callable[[], bool], seconds: float) -> bool:

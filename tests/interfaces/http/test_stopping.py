@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import signal
 import subprocess
@@ -25,6 +27,9 @@ from partway.interfaces.http.jobs import Jobs
 from partway.interfaces.http.running import CLOSING, Server, address_of, listen
 from partway.interfaces.http.service import Models, Service
 
+FULL = "PARTWAY_FULL" in os.environ
+STOPS = 50 if FULL else 8  # of a server in a thread
+SIGNALS = 20 if FULL else 1  # to one in a process, at random moments
 SIGN = {"X-Partway": "test"}
 LONG = {"model": "analytic", "prompt": "navy", "steps": "500", "strength": "0.5"}
 Started = Callable[[float], tuple[Server, str, threading.Thread]]
@@ -33,7 +38,7 @@ Started = Callable[[float], tuple[Server, str, threading.Thread]]
 @pytest.fixture
 def started(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
     """Starts a server with seconds of grace in a thread."""
-    monkeypatch.setattr(running, "LINGER", 0.5)
+    monkeypatch.setattr(running, "LINGER", 0.2)
     ends: list[Callable[[], None]] = []
 
     def start(grace: float) -> tuple[Server, str, threading.Thread]:
@@ -100,8 +105,9 @@ def stopped_under_load(started: Started, png: bytes, grace: float, steps: str) -
 
 
 def test_s6_what_was_accepted_is_finished(started: Started, png: bytes) -> None:
-    for steps in ("400", "500", "600"):
-        found = stopped_under_load(started, png, 60, steps)
+    lengths = random.Random(0)  # noqa: S311
+    for _ in range(STOPS):
+        found = stopped_under_load(started, png, 60, str(lengths.randrange(150, 400)))
         assert found["waited"].json()["status"] == "done"
         assert found["late"].status_code == 503
         assert int(found["late"].headers["retry-after"]) >= 1
@@ -162,22 +168,26 @@ def test_s6_a_server_that_stops_otherwise_would_be_noticed(
         assert stopped_under_load(started, png, 60, "500")["image"] is None
 
 
+@pytest.mark.slow
 def test_s6_a_signal_ends_it_with_0(loopback: None, png: bytes) -> None:
     command = [sys.executable, "-m", "partway", "serve", "--port", "0", "-m", "analytic"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            ended_by_a_signal(server, png)
-        finally:
-            server.kill()
+    moments = random.Random(0)  # noqa: S311
+    for _ in range(SIGNALS):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+            try:
+                ended_by_a_signal(server, png, moments.uniform(0, 0.2))
+            finally:
+                server.kill()
 
 
-def ended_by_a_signal(server: subprocess.Popen[str], png: bytes) -> None:
+def ended_by_a_signal(server: subprocess.Popen[str], png: bytes, after: float) -> None:
     assert server.stderr is not None
     found = re.search(r"http://\S+", server.stderr.readline())
     assert found is not None
     with httpx.Client(base_url=found[0], headers=SIGN, trust_env=False, timeout=60) as http:
         wait_until_ready(http)
         job = http.post("/v1/edits", data=LONG, files={"source": png}).json()
+        time.sleep(after)
         server.send_signal(signal.SIGTERM)
         while (facts := http.get(job["url"]).json())["status"] in {"queued", "running"}:
             time.sleep(0.02)
