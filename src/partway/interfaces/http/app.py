@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from partway import __version__
 from partway.interfaces.http import (
     about,
+    described_errors,
     docs_page,
     errors,
     health,
@@ -67,11 +69,14 @@ def create_app(
     answers: Counter[tuple[str, int]] = Counter()
     app.state.answers = answers
     errors.install(app)
+    described_errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
     _add_docs(app)
     if page_files:
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        files = StaticFiles(directory=PAGE, html=True)
+        # one by one: below one root they would answer for every path that is no route
+        app.router.routes += [Route(path, files, methods=["GET"]) for path in sorted(page_files)]
     else:
         app.add_api_route("/", _to_docs, include_in_schema=False)
     app.add_middleware(Idempotency)

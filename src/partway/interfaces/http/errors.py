@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from partway.errors import (
     Cancelled,
@@ -30,6 +31,7 @@ from partway.errors import (
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
 
 class HTTPError(UserError):
@@ -108,6 +110,7 @@ STATUS: dict[type[PartwayError], int] = {
 }
 
 
+METHODS = ("GET", "HEAD", "POST", "DELETE")  # that some route has
 SDAPI = "/sdapi/"
 # OpenAI's word for the kind of an error, where the status says it.
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -173,7 +176,17 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code
     code = HTTPStatus(status).name.lower()
     content = body_of(code, str(error.detail), status, request.scope["path"])
-    return JSONResponse(content, status, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return JSONResponse(content, status, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path; the framework names those of its first route only."""
+    routes: list[BaseRoute] = request.app.routes
+    asked = [(method, dict(request.scope, method=method)) for method in METHODS]
+    return [m for m, scope in asked if any(r.matches(scope)[0] is Match.FULL for r in routes)]
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -36,26 +36,40 @@ router = APIRouter(prefix="/v1")
 
 EVENT_STREAM = "text/event-stream"
 MAX_DIGITS = 18  # of an event's id
+FINISHED: dict[int | str, dict[str, Any]] = {200: {"description": "The finished job."}}
 
 
 def body_schema(form: type[EditFields], as_json: type[EditFields]) -> dict[str, Any]:
-    """What OpenAPI says of a body that is a form or JSON."""
+    """What OpenAPI says of a body that is a form or JSON, and of waiting for what it asks."""
     fields = form.model_json_schema()
     file = {"type": "string", "format": "binary"}
     fields["properties"] |= dict.fromkeys(("source", "mask", "map"), file)
     fields["properties"]["references"] = {"type": "array", "items": file}
     return {
+        "parameters": [
+            {
+                "name": "wait",
+                "in": "query",
+                "description": "1: the answer is the finished job.",
+                "schema": {"type": "string"},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {
                 "multipart/form-data": {"schema": fields},
                 "application/json": {"schema": as_json.model_json_schema()},
             },
-        }
+        },
     }
 
 
-@router.post("/edits", status_code=202, openapi_extra=body_schema(EditFields, EditJSON))
+@router.post(
+    "/edits",
+    status_code=202,
+    responses=FINISHED,
+    openapi_extra=body_schema(EditFields, EditJSON),
+)
 async def edits(request: Request) -> Response:
     """Edit a picture; without a source, make one from the prompt.
 
@@ -65,7 +79,12 @@ async def edits(request: Request) -> Response:
     return await _start(request, EditFields)
 
 
-@router.post("/sweeps", status_code=202, openapi_extra=body_schema(SweepFields, SweepJSON))
+@router.post(
+    "/sweeps",
+    status_code=202,
+    responses=FINISHED,
+    openapi_extra=body_schema(SweepFields, SweepJSON),
+)
 async def sweeps(request: Request) -> Response:
     """Edit a picture at several strengths in one batched run: one job with many results."""
     return await _start(request, SweepFields)
