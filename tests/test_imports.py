@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
     {"metadata", "own_loop"},
     {"result"},
     {"edits", "choosing"},
-    {"run", "outline", "outcome"},
+    {"run", "outline", "outcome", "model_cache"},
     {"engine"},
     {"advice", "settings", "executors", "check"},
     {"api", "jobs"},

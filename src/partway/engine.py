@@ -1,6 +1,6 @@
 """The one door to the pixels: requests in, events and results out.
 
-An engine loads each checkpoint once, remembers prompts and sources it has encoded, and runs any
+An engine keeps checkpoints loaded, remembers prompts and sources it has encoded, and runs any
 number of requests together. Two modes:
 
     exact    only one request's rows in a network call; the same request gives the same bits
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -36,6 +36,7 @@ from partway.families.exemplar import Manner, encode_references
 from partway.geometry import Canvas, Extent
 from partway.guidance import Guidance
 from partway.images import Picture
+from partway.model_cache import ModelCache, identity_of
 from partway.outcome import enlarged, finished, unpasted, unread, untouched
 from partway.outline import calibration_of, evaluations_of, outline
 from partway.plan import Plan
@@ -60,11 +61,19 @@ class Engine:
 
     max_rows     rows of a shared network call; bounds memory
     cache_bytes  of prompts, sources and encodings remembered; 0 remembers nothing
+    model_bytes  of the weights of checkpoints that are kept loaded (partway.model_cache); None is
+                 three quarters of an accelerator's memory, else half of the machine's
     """
 
-    def __init__(self, *, max_rows: int = MAX_ROWS, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        max_rows: int = MAX_ROWS,
+        cache_bytes: int = CACHE_BYTES,
+        model_bytes: int | None = None,
+    ) -> None:
         self._max_rows = max_rows
-        self._families: dict[tuple[Hashable, ...], Family] = {}
+        self._models = ModelCache(model_bytes)
         self._cache = Cache(cache_bytes)
         self._lock = threading.Lock()
         self._own: Profile | None = None
@@ -198,7 +207,7 @@ class Engine:
                     condition, negative = Beside(condition, beside), Beside(negative, beside)
             rows = img2img.begin(named, plan, shape, source, condition, negative, guidance, part)
         shape = family.latent_shape(*place.padded)
-        key = (_identity(profile), family.precision, shape, index if mode == "exact" else None)
+        key = (identity_of(profile), family.precision, shape, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 
         def finish(latents: Array) -> EditResult:
@@ -241,7 +250,7 @@ class Engine:
         for scale in ladder:  # reads the style pictures now: a broken one fails before any step
             manner_at(max(scale.extent))
         rows = pyramid.begin(request, plan, ladder, source, manner_at, part)
-        key = (_identity(profile), family.precision, index if mode == "exact" else None)
+        key = (identity_of(profile), family.precision, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 
         def finish(latents: Array) -> EditResult:
@@ -282,7 +291,7 @@ class Engine:
         rows = upscale.begin(
             named, plan, scale, ground, source, condition, negative, guidance, latest
         )
-        key = (_identity(profile), family.precision, ground.shape)
+        key = (identity_of(profile), family.precision, ground.shape)
         key = (*key, index if mode == "exact" else None)
         job = Job(index, key, family, rows)
 
@@ -316,15 +325,9 @@ class Engine:
         return self._cache.get(("manner", references, side), make, lambda _: MANNER_BYTES)
 
     def family(self, profile: Profile, precision: str = "auto") -> Family:
-        """The loaded networks of a checkpoint; loads them on first use."""
-        key = (_identity(profile), precision)
+        """The loaded networks of a checkpoint; loads them where they are not in memory."""
         with self._lock:
-            if key not in self._families:
-                family = load_family(profile, precision)
-                # "auto" and the precision it came to are the same networks.
-                resolved = (_identity(profile), family.precision)
-                self._families[key] = self._families.setdefault(resolved, family)
-            return self._families[key]
+            return self._models.get(profile, precision, lambda: load_family(profile, precision))
 
     def _words(
         self, family: Family, request: EditRequest, profile: Profile
@@ -348,7 +351,7 @@ class Engine:
 
     def _condition(self, family: Family, prompt: str) -> Condition:
         """The encoded prompt, remembered per checkpoint."""
-        key = (_identity(family.profile), family.precision, "prompt", prompt)
+        key = (identity_of(family.profile), family.precision, "prompt", prompt)
 
         def make() -> Condition:
             with self._lock:
@@ -363,7 +366,7 @@ class Engine:
 
     def _latents(self, family: Family, picture: Picture, ground: upscale.Ground) -> Array:
         """The latents of an enlarged source, remembered by content."""
-        key = (_identity(family.profile), family.precision, picture.digest, ground.latents)
+        key = (identity_of(family.profile), family.precision, picture.digest, ground.latents)
 
         def make() -> Array:
             with self._lock:
@@ -373,7 +376,7 @@ class Engine:
 
     def _source(self, family: Family, picture: Picture, place: Canvas) -> Encoded:
         """The encoded source, remembered by content."""
-        key = (_identity(family.profile), family.precision, picture.digest, place)
+        key = (identity_of(family.profile), family.precision, picture.digest, place)
 
         def make() -> Encoded:
             with self._lock:
@@ -385,7 +388,7 @@ class Engine:
         """What an inpainting checkpoint is shown of a part's surroundings, remembered by both."""
         hidden = hidden_on(part.region, place)
         region = hashlib.sha256(hidden.tobytes()).hexdigest()
-        key = (_identity(family.profile), family.precision, part.seen.digest, place, region)
+        key = (identity_of(family.profile), family.precision, part.seen.digest, place, region)
 
         def make() -> Array:
             with self._lock:
@@ -398,12 +401,3 @@ def _dial(request: EditRequest, profile: Profile) -> Callable[[float], float]:
     """Where an edit of a strength starts, as the request reads its dial on a model."""
     gain, curve = calibration_of(request, profile)
     return lambda strength: start_noise_fraction(strength, request.dial, gain, curve)
-
-
-def _identity(profile: Profile) -> tuple[Hashable, ...]:
-    """What tells one checkpoint from another, its adapters included."""
-    checkpoint = profile.checkpoint
-    own = (
-        () if checkpoint is None else (checkpoint.loras, checkpoint.runtime, id(checkpoint.loaded))
-    )
-    return (profile.family, profile.name, str(profile.folder), *own)

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_dir
 
-from partway.checkpoints.device import library
+from partway.checkpoints.device import bytes_of, library
 from partway.errors import ModelError
 from partway.runtime import openvino_core
 
@@ -45,6 +45,7 @@ class Denoiser:
     def __init__(self, network: Any, precision: str) -> None:
         torch = library("torch")
         self.config = network.config
+        self.nbytes = bytes_of(network)
         self.dtype, self.device = torch.float32, torch.device("cpu")
         self._more, example = _unet_inputs(network)
         self._run = _compiled(_Plain.unet(network, self._more), example, precision)
@@ -72,6 +73,7 @@ class ConvertedAutoencoder:
         self.config, self.dtype, self.device = vae.config, torch.float32, torch.device("cpu")
         self.use_tiling = False
         self._vae = vae
+        self.nbytes = 2 * bytes_of(vae)  # torch's are kept too
         side = ODD * 2 ** (len(vae.config["block_out_channels"]) - 1)
         latents = torch.zeros(1, int(vae.config["latent_channels"]), ODD, ODD)
         picture = torch.zeros(1, 3, side, side)

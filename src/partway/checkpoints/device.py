@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from partway.errors import InvalidRequest, ModelError
 
 NEEDED = "this checkpoint runs on torch and diffusers: pip install 'partway[torch]'"
 VARIABLE = "PARTWAY_DEVICE"  # what a process runs on: each worker of several has its own
+LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
+UNKNOWN_MEMORY = 16 * 2**30  # where the system does not say
 BF16_UNITS = ("avx512_bf16", "amx_bf16", "avx10_2")  # of processors that compute in bf16
 
 
@@ -84,3 +90,40 @@ def fits(device: str, size: int) -> bool:
         return True  # a CPU's and a Mac's memory is all there is: nothing to move weights to
     free, _ = getattr(library("torch"), kind).mem_get_info(device)
     return size < 0.75 * free
+
+
+def bytes_of(network: Any) -> int:
+    """Of a network's weights."""
+    return sum(weight.numel() * weight.element_size() for weight in network.parameters())
+
+
+def capacity() -> int:
+    """Bytes of weights there is room for beside what runs on them.
+
+    Three quarters of an accelerator's memory where networks run on one, else half of the machine's.
+    """
+    device = best_device() if "torch" in sys.modules else "cpu"
+    kind = device.partition(":")[0]
+    if kind in {"cuda", "xpu"}:
+        _, whole = getattr(library("torch"), kind).mem_get_info(device)
+        return int(0.75 * whole)
+    return _memory() // 2
+
+
+def _memory() -> int:
+    """Bytes of the machine's memory, or of what its container may take."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not a POSIX system
+        return UNKNOWN_MEMORY
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        whole = min(whole, int(LIMIT.read_text()))
+    return whole
+
+
+def release() -> None:
+    """Give memory that nothing holds any more back to the devices."""
+    gc.collect()
+    for kind in ("cuda", "xpu", "mps") if "torch" in sys.modules else ():
+        if _count(kind):
+            getattr(library("torch"), kind).empty_cache()

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from partway.checkpoints import hub, layout, lora, single_file
 from partway.checkpoints.converted import convert
-from partway.checkpoints.device import best_device, dtype_of, fits, library, resolve_precision
+from partway.checkpoints.device import (
+    best_device,
+    bytes_of,
+    dtype_of,
+    fits,
+    library,
+    resolve_precision,
+)
 from partway.checkpoints.loaded import networks_of
 from partway.errors import ModelError, PartwayError
 
@@ -157,9 +164,9 @@ def settle(pipe: Any, device: str) -> None:
 
 
 def size_of(pipe: Any) -> int:
-    """Bytes of all weights."""
-    weights = [weight for part in _networks(pipe).values() for weight in part.parameters()]
-    return sum(weight.numel() * weight.element_size() for weight in weights)
+    """Bytes of all weights, those of converted networks included."""
+    converted = sum(getattr(part, "nbytes", 0) for part in pipe.components.values())
+    return converted + sum(map(bytes_of, _networks(pipe).values()))
 
 
 def _networks(pipe: Any) -> dict[str, Any]:

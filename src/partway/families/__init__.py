@@ -129,7 +129,11 @@ class Profile:
 
 
 class Family(Protocol):
-    """A loaded checkpoint."""
+    """A loaded checkpoint.
+
+    One that takes memory also has `nbytes`, that of its weights: it is let go when others need the
+    room (partway.model_cache).
+    """
 
     profile: Profile
     precision: str

@@ -18,7 +18,7 @@ from partway.checkpoints.distilled import few_steps
 from partway.checkpoints.pipeline import quiet
 from partway.errors import ModelError
 from partway.families import Profile
-from partway.families.stable_diffusion import POSITIONS
+from partway.families.stable_diffusion import POSITIONS, own_size
 from partway.schedule import Level, Schedule
 from partway.shift import shift_of
 
@@ -69,6 +69,11 @@ class RectifiedFlow:
         self.pipe = pipe
         self._network: Any = pipe.transformer
         self._autoencoder = Autoencoder(pipe.vae)
+
+    @property
+    def nbytes(self) -> int:
+        """Of its weights; 0 where a script holds them."""
+        return own_size(self.profile, self.pipe)
 
     def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
         """(3, H, W) in [-1, 1] → latents (C, h, w)."""

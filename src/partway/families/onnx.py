@@ -97,6 +97,12 @@ class Onnx:
         except Exception as error:
             raise ModelError(f"{folder} cannot be loaded: {error}") from error
 
+    @property
+    def nbytes(self) -> int:
+        """Of its weights, as they lie in their files."""
+        folder = self.profile.folder
+        return 0 if folder is None else sum(file.stat().st_size for file in folder.glob("*.onnx"))
+
     def encode_prompt(self, prompt: str) -> Array:
         """(L, D) context of a prompt, lower-cased by the tokenizer; "" is all padding."""
         ids: list[int] = self._tokenizer.encode(prompt).ids[: self._length]

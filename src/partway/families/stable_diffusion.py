@@ -15,7 +15,7 @@ from partway.checkpoints.autoencoder import Autoencoder, factor_of, to_array, to
 from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
 from partway.checkpoints.inpainting import beside_of, hide, inpaints, words_of
-from partway.checkpoints.pipeline import load_pipeline, quiet
+from partway.checkpoints.pipeline import load_pipeline, quiet, size_of
 from partway.checkpoints.scheduler import prediction_of, schedule_of
 from partway.denoiser import Array, Condition
 from partway.errors import ModelError
@@ -69,6 +69,11 @@ class StableDiffusion:
         self._unet: Any = pipe.unet
         self._autoencoder = Autoencoder(pipe.vae)
         self._grey_latents: Array | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Of its weights; 0 where a script holds them."""
+        return own_size(self.profile, self.pipe)
 
     def encode_prompt(self, prompt: str) -> Condition:
         """(L, D) hidden states of the text encoder."""
@@ -139,6 +144,12 @@ class StableDiffusion:
         """(C, H / 8, W / 8)."""
         factor = self.profile.stride
         return (int(self.pipe.vae.config.latent_channels), height // factor, width // factor)
+
+
+def own_size(profile: Profile, pipe: Any) -> int:
+    """Bytes of weights that were loaded here, and go when the family does."""
+    given = profile.checkpoint is not None and profile.checkpoint.loaded is not None
+    return 0 if given else size_of(pipe)
 
 
 def timesteps(schedule: Schedule, levels: Sequence[Level], network: Any) -> Any:
