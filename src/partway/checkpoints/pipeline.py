@@ -187,6 +187,20 @@ def _unused(diffusers: Any, pipeline: str, there: Container[str]) -> dict[str, A
 
 
 @contextmanager
+def encoding(pipe: Any) -> Generator[None]:
+    """While a prompt is encoded: no gradients, no advice, and room for the text encoders.
+
+    Networks that take turns on a device make room for the next in the order of diffusers' own loop,
+    where prompts come first. Here other requests may be under way when one comes.
+    """
+    for hook in getattr(pipe, "_all_hooks", ()):
+        if any(hook.model is getattr(pipe, name, None) for name in DENOISERS):
+            hook.offload()
+    with library("torch").inference_mode(), quiet():
+        yield
+
+
+@contextmanager
 def quiet() -> Generator[None]:
     """Libraries keep their advice and bars to themselves while they load; errors are ours."""
     kept = [library(name).utils.logging for name in ("transformers", "diffusers")]

@@ -14,7 +14,7 @@ import numpy as np
 
 from partway.checkpoints.autoencoder import to_array, to_tensor
 from partway.checkpoints.device import library
-from partway.checkpoints.pipeline import load_pipeline, quiet
+from partway.checkpoints.pipeline import encoding, load_pipeline
 from partway.denoiser import Array
 from partway.errors import ModelError
 from partway.families import Profile
@@ -77,7 +77,7 @@ class Flux(RectifiedFlow):
 
     def encode_prompt(self, prompt: str) -> Words:
         """Both text encoders."""
-        with library("torch").inference_mode(), quiet():
+        with encoding(self.pipe):
             tokens, pooled, _ = self.pipe.encode_prompt(
                 prompt,
                 None,

@@ -13,7 +13,7 @@ import numpy as np
 
 from partway.checkpoints.autoencoder import to_array, to_tensor
 from partway.checkpoints.device import library
-from partway.checkpoints.pipeline import load_pipeline, quiet
+from partway.checkpoints.pipeline import encoding, load_pipeline
 from partway.denoiser import Array
 from partway.errors import InvalidRequest, ModelError
 from partway.families import Profile
@@ -48,7 +48,7 @@ class StableDiffusion3(RectifiedFlow):
 
     def encode_prompt(self, prompt: str) -> Words:
         """All text encoders; where there is no T5, zeros stand for its tokens."""
-        with library("torch").inference_mode(), quiet():
+        with encoding(self.pipe):
             tokens, _, pooled, _ = self.pipe.encode_prompt(
                 prompt,
                 None,

@@ -15,7 +15,7 @@ import numpy as np
 from partway.checkpoints.autoencoder import to_array, to_tensor
 from partway.checkpoints.device import library
 from partway.checkpoints.inpainting import words_of
-from partway.checkpoints.pipeline import load_pipeline, quiet
+from partway.checkpoints.pipeline import encoding, load_pipeline
 from partway.denoiser import Array, Condition
 from partway.errors import ModelError
 from partway.families import Profile, stable_diffusion
@@ -64,7 +64,7 @@ class StableDiffusionXL(StableDiffusion):
 
     def encode_prompt(self, prompt: str) -> Words:
         """Both text encoders; "" is all zeros where the checkpoint was trained so."""
-        with library("torch").inference_mode(), quiet():
+        with encoding(self.pipe):
             tokens, _, pooled, _ = self.pipe.encode_prompt(
                 prompt,
                 device=self.pipe._execution_device,  # noqa: SLF001

@@ -15,7 +15,7 @@ from partway.checkpoints.autoencoder import Autoencoder, factor_of, to_array, to
 from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
 from partway.checkpoints.inpainting import beside_of, hide, inpaints, words_of
-from partway.checkpoints.pipeline import load_pipeline, quiet, size_of
+from partway.checkpoints.pipeline import encoding, load_pipeline, quiet, size_of
 from partway.checkpoints.scheduler import prediction_of, schedule_of
 from partway.denoiser import Array, Condition
 from partway.errors import ModelError
@@ -77,7 +77,7 @@ class StableDiffusion:
 
     def encode_prompt(self, prompt: str) -> Condition:
         """(L, D) hidden states of the text encoder."""
-        with library("torch").inference_mode(), quiet():
+        with encoding(self.pipe):
             found = self.pipe.encode_prompt(prompt, self.pipe._execution_device, 1, False)  # noqa: SLF001, FBT003
             return to_array(found[0])[0]
 

@@ -15,7 +15,7 @@ import numpy as np
 from partway.checkpoints.autoencoder import to_array, to_tensor
 from partway.checkpoints.device import library
 from partway.checkpoints.distilled import few_steps
-from partway.checkpoints.pipeline import load_pipeline, quiet
+from partway.checkpoints.pipeline import encoding, load_pipeline
 from partway.denoiser import Array
 from partway.errors import ModelError
 from partway.families import Profile
@@ -48,7 +48,7 @@ class ZImage(RectifiedFlow):
 
     def encode_prompt(self, prompt: str) -> Array:
         """(L, D) hidden states of the language model, as many as the prompt has tokens."""
-        with library("torch").inference_mode(), quiet():
+        with encoding(self.pipe):
             found, _ = self.pipe.encode_prompt(
                 prompt,
                 device=self.pipe._execution_device,  # noqa: SLF001
