@@ -167,6 +167,8 @@ def test_a_single_file_without_its_tokenizers_says_where_they_are(tmp_path: Path
         ({"control_model.time_embed.0.weight": (1,)}, "ControlNet"),
         ({"decoder.conv_in.weight": (1,)}, "autoencoder"),
         ({FLUX_BLOCK: (128,), FLUX_IN: (3072, 384)}, "relative of FLUX"),
+        ({**FLUX, "double_blocks.0.img_attn.qkv.scale_weight": ()}, "quantised with scales"),
+        ({**SD1, "model.diffusion_model.out.2.weight_scale": ()}, "quantised with scales"),
         ({"something.else": (1,)}, "no kind"),
     ],
 )

@@ -45,6 +45,9 @@ NAMED = {
     "flux-dev": ("kontext", "FluxKontextPipeline"),
     "qwen-image": ("edit", "QwenImageEditPipeline"),
 }
+# Names of scales that quantised weights are to be multiplied by: scaled fp8, NF4, NVFP4, SVDQuant.
+# Diffusers drops what it does not know, and so would draw from weights of the wrong size.
+SCALES = (".scale_weight", ".weight_scale", ".weight_scale_2", ".absmax", ".wscales")
 LORA_PARTS = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".alpha", ".hada_w1_")
 
 
@@ -144,6 +147,12 @@ def recognise(file: Path) -> tuple[Kind, dict[str, Any]]:
     """
     shapes, stored, metadata = header(file)
     name = kind_of(shapes)
+    scaled = next((each for each in shapes if each.endswith(SCALES)), None)
+    if scaled is not None:
+        raise ModelError(
+            f"{file.name} is quantised with scales of its own ({scaled}), which are not read: take "
+            "it in fp16 or bf16"
+        )
     if name is None:
         raise ModelError(f"{file.name} is not a checkpoint Partway knows: {_else(shapes)}")
     scheduler: dict[str, Any] = {}
