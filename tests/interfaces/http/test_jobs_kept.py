@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import time
 import weakref
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -144,3 +146,26 @@ def test_an_answer_that_is_swept_while_it_is_made_harms_nothing() -> None:
     middleware = Idempotency(app, seconds=-1.0, nbytes=0)
     asyncio.run(post("one"))
     assert inner
+
+
+def test_one_of_several_that_failed_is_told(
+    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, calls = jobs.encode_result, count()
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) % 2 == 0:
+            raise OSError("the encoder broke")
+        return encode(*args, **kwargs)
+
+    monkeypatch.setattr(jobs, "encode_result", broken)
+    body: dict[str, Any] = {"prompt": "navy", "steps": 2, "n_iter": 2, "width": 32, "height": 32}
+    answer = client.post("/sdapi/v1/txt2img", json=body).json()
+    assert len(answer["images"]) == 1
+    assert "the encoder broke" in str(json.loads(answer["info"])["warnings"])
+    body = {"prompt": "navy", "steps": 2, "n": 2, "size": "32x32"}
+    answer = client.post("/v1/images/generations", json=body).json()
+    assert len(answer["data"]) == 1
+    assert "the encoder broke" in answer["failed"][0]["message"]
+    monkeypatch.undo()
+    assert "failed" not in client.post("/v1/images/generations", json=body).json()

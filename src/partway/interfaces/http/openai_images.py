@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
-from partway.interfaces.http.errors import words
+from partway.interfaces.http.errors import facts_of, words
 from partway.interfaces.http.fitting import CROP, fitted
 from partway.interfaces.http.masks import from_alpha
 from partway.interfaces.http.service import Service, service_of
@@ -158,12 +158,13 @@ def answer_of(
     width, height = next(
         (each["width"], each["height"]) for each in job.results if each["status"] == "done"
     )
+    failed = [{"index": index} | facts_of(error) for index, error in job.errors.items()]
     return {
         "created": int(time()),
         "data": data,
         "output_format": fields.output_format,
         "size": f"{width}x{height}",
-    }
+    } | ({"failed": failed} if failed else {})
 
 
 def read_fields(body: Body, *, edits: bool) -> ImagesFields:

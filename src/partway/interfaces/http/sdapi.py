@@ -92,6 +92,7 @@ def info_of(asked: Asked, job: Job, done: list[int]) -> dict[str, Any]:
     warnings = list(asked.warnings)
     for each in results:
         warnings += [note for note in (*each["warnings"], *each["hints"]) if note not in warnings]
+    warnings += [f"picture {index + 1} failed: {error}" for index, error in job.errors.items()]
     return {
         "prompt": first.prompt,
         "all_prompts": [each.prompt for each in requests],
