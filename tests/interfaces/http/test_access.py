@@ -27,6 +27,7 @@ from starlette.routing import Route
 
 from partway.interfaces.cli import cli
 from partway.interfaces.http import (
+    edit_fields,
     openai_images,
     running,
     sdapi,
@@ -412,7 +413,7 @@ def test_n5_a_name_read_as_a_path_would_be_noticed(
             Path(name).open("rb").close()
         raise uploads.InvalidRequest("no such style")
 
-    monkeypatch.setattr(uploads, "style_file", read)
+    monkeypatch.setattr(edit_fields, "style_file", read)
     assert escaped(client, tmp_path, BASES[:4])
 
 
@@ -504,8 +505,8 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 BODIES = {
-    "/v1/edits": uploads.EditJSON,
-    "/v1/sweeps": uploads.SweepJSON,
+    "/v1/edits": edit_fields.EditJSON,
+    "/v1/sweeps": edit_fields.SweepJSON,
     "/sdapi/v1/img2img": sdapi_request.ImageFields,
     "/sdapi/v1/txt2img": sdapi_request.TextFields,
     "/v1/images/generations": openai_images.ImagesFields,

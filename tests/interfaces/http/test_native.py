@@ -15,7 +15,7 @@ from PIL import Image
 from partway.engine import Engine
 from partway.examples import PHOTOGRAPH
 from partway.families import profile_of
-from partway.interfaces.http.uploads import Word
+from partway.interfaces.http.edit_fields import Word
 from partway.request import DEFAULT_SAMPLER, EditRequest
 from partway.strength import WORDS, named_strength
 from partway.styles import STYLES

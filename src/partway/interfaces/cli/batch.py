@@ -26,6 +26,7 @@ from partway.interfaces.cli.inputs import (
 from partway.interfaces.cli.masks import OF_MASKS, folder_mask_options
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
+from partway.interfaces.cli.values import Registered
 from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
 from partway.jobs import journal
 from partway.jobs.embedded import FIELDS
@@ -53,7 +54,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the noise.")
 @click.option(
     "--seeds",
-    type=options.Registered("seed policy", SEEDS),
+    type=Registered("seed policy", SEEDS),
     default="same",
     show_default=True,
     help="The same for all pictures, one from each picture's name, or counted up from --seed.",
@@ -66,7 +67,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 @click.option(
     "--format",
     "format_name",
-    type=options.Registered("format", FORMATS),
+    type=Registered("format", FORMATS),
     help="Of all results. [default: each source's own]",
 )
 @click.option(

@@ -14,11 +14,11 @@ from partway.engine import Engine
 from partway.errors import InvalidRequest, ModelError
 from partway.examples import EXAMPLES, PHOTOGRAPH
 from partway.families import profile_of, with_loras
-from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import configured_model, read_file, read_prompt
 from partway.interfaces.cli.outputs import Naming, settle
 from partway.interfaces.cli.report import Reporter, emit
 from partway.interfaces.cli.running import interruptible
+from partway.interfaces.cli.values import Registered
 from partway.request import PRECISIONS, EditRequest
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STEPS = 8  # of a full run: promises hold at any number, and few are soon render
 @click.option("--full-steps", type=int, help="Of each edit. [default: 8, or the model's own fewer]")
 @click.option(
     "--precision",
-    type=options.Registered("precision", PRECISIONS),
+    type=Registered("precision", PRECISIONS),
     default="fp32",
     show_default=True,
     help="Of the network; only in fp32 can pictures agree with diffusers' to the last level.",

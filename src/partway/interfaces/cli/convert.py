@@ -23,8 +23,8 @@ from partway.dialects import (
 )
 from partway.dialects.kinds import flux_shift
 from partway.errors import InvalidRequest, UnknownName, UserError
-from partway.interfaces.cli import options
 from partway.interfaces.cli.report import emit
+from partway.interfaces.cli.values import Size
 from partway.samplers.names import resolve_sampler, resolve_spacing
 
 NOTABLE = 5e-4  # noise fraction: less is not said
@@ -47,7 +47,7 @@ PNDM = {"plms", "pndm"}  # a sampler that Partway has not
     metavar=f"[{'|'.join(KINDS)}]",
     help="Whose noise levels.",
 )
-@click.option("--size", type=options.Size(), help="Of the picture: it bends Flux's schedule.")
+@click.option("--size", type=Size(), help="Of the picture: it bends Flux's schedule.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per program on stdout.")
 def command(
     *,

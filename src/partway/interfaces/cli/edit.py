@@ -32,6 +32,7 @@ from partway.interfaces.cli.masks import OF_MASKS, mask_options
 from partway.interfaces.cli.outputs import STDOUT, check_qualities
 from partway.interfaces.cli.report import Reporter, emit, what_happened
 from partway.interfaces.cli.running import Item, Written, raise_errors, run_items, run_searches
+from partway.interfaces.cli.values import Keep, Size
 from partway.outline import outline
 from partway.request import EditRequest
 from partway.settings import calibration_for
@@ -49,15 +50,13 @@ if TYPE_CHECKING:
 @options.as_option
 @click.option(
     "--keep",
-    type=options.Keep(),
+    type=Keep(),
     help="Instead of a strength: find the one that keeps so much of the structure, as 70%.",
 )
 @mask_options
 @options.edit_options
 @options.seed_options
-@click.option(
-    "--size", type=options.Size(), help="Of a picture made from the prompt alone, in pixels."
-)
+@click.option("--size", type=Size(), help="Of a picture made from the prompt alone, in pixels.")
 @click.option(
     "-o",
     "--output",

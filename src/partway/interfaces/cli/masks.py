@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from partway.interfaces.cli.options import Registered
+from partway.interfaces.cli.values import Registered
 from partway.request import FILLS
 
 OF_MASKS = ("mask_invert", "mask_grow", "mask_feather", "fill", "only_masked", "padding")

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from partway.errors import InvalidRequest
-from partway.interfaces.cli import edit, options
+from partway.interfaces.cli import edit
+from partway.interfaces.cli.values import Registered, Strength
 from partway.margins import NOTHING, Margins, margins_of
 from partway.request import DEFAULT_EXTENDING
 
@@ -50,7 +51,7 @@ OWN = [
     ),
     click.Option(
         ["-s", "--strength"],
-        type=options.Strength(),
+        type=Strength(),
         help="How far what is added may go from the source's continued edges: 0 is these, 1 "
         f"ignores them. [default: {DEFAULT_EXTENDING}]",
     ),
@@ -63,7 +64,7 @@ OWN = [
     ),
     click.Option(
         ["--fill"],
-        type=options.Registered("fill", ("source", "noise")),
+        type=Registered("fill", ("source", "noise")),
         default="source",
         show_default=True,
         help="What painting starts from: the source's continued edges, or noise.",

@@ -24,6 +24,7 @@ from partway.interfaces.cli.inputs import (
 from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, settle
 from partway.interfaces.cli.report import Reporter
 from partway.interfaces.cli.running import Finished, Item, raise_errors, run_items
+from partway.interfaces.cli.values import Seed, Strength
 from partway.metadata import read_metadata
 from partway.metadata.refine import DEFAULT_STRENGTH, parent_of, refine_of
 from partway.noise import MAX_SEED
@@ -43,7 +44,7 @@ MAX_PICTURES = 1000
 @click.option(
     "-s",
     "--strength",
-    type=options.Strength(),
+    type=Strength(),
     default=DEFAULT_STRENGTH,
     show_default=True,
     help="0 keeps FILE, 1 ignores it.",
@@ -62,7 +63,7 @@ MAX_PICTURES = 1000
     show_default=True,
     help="So many pictures side by side, each of another seed.",
 )
-@click.option("--seed", type=options.Seed(), help="Of the noise. [default: the file's plus 1]")
+@click.option("--seed", type=Seed(), help="Of the noise. [default: the file's plus 1]")
 @click.option("-n", "--negative-prompt", metavar="TEXT", help="In place of the file's.")
 @click.option(
     "--style", "styles", multiple=True, metavar="NAME|FILE", help="In place of the file's."

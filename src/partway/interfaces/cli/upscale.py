@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from partway.interfaces.cli import edit, options
+from partway.interfaces.cli import edit
 from partway.interfaces.cli.larger import Bound, larger_of
+from partway.interfaces.cli.values import Strength
 
 SCALE, STRENGTH = 2.0, 0.25
 # What belongs to masks, to style pictures, or to a picture without a source.
@@ -49,7 +50,7 @@ OWN = [
     ),
     click.Option(
         ["-s", "--strength"],
-        type=options.Strength(),
+        type=Strength(),
         help=f"0 is the plain enlargement, 1 ignores SOURCE. [default: {STRENGTH}]",
     ),
 ]

@@ -14,7 +14,7 @@ from partway.choosing import FOR_REFERENCES
 from partway.errors import InvalidRequest
 from partway.executors.pool import Pool, engine_on
 from partway.executors.ray import Cluster, connected, on_ray
-from partway.interfaces.cli.options import Registered
+from partway.interfaces.cli.values import Registered
 
 if TYPE_CHECKING:
     from partway.jobs.folder import Live

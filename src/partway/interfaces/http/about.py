@@ -17,11 +17,12 @@ from partway.domain import domain_of
 from partway.errors import InvalidRequest, ModelUnsuitable
 from partway.examples import EXAMPLES, PHOTOGRAPH
 from partway.interfaces.facts import details, made_facts, plan_facts
+from partway.interfaces.http.edit_fields import Word
 from partway.interfaces.http.elsewhere import elsewhere
 from partway.interfaces.http.errors import NotFound, words
 from partway.interfaces.http.results import data_url
 from partway.interfaces.http.service import service_of
-from partway.interfaces.http.uploads import Word, parse_json, pictures_of, read_body
+from partway.interfaces.http.uploads import parse_json, pictures_of, read_body
 from partway.metadata import read_metadata
 from partway.outline import evaluations_of, plan_request
 from partway.plan import describe

@@ -13,10 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from partway.edits.sweep import MAX_CELLS, parse_strengths, sweep_requests
 from partway.errors import InvalidRequest, PartwayError
 from partway.fields import number
-from partway.interfaces.http.errors import NotFound, answer
-from partway.interfaces.http.results import FORMATS, check_format, reencode
-from partway.interfaces.http.service import Service, service_of
-from partway.interfaces.http.uploads import (
+from partway.interfaces.http.edit_fields import (
     EditFields,
     EditJSON,
     SweepFields,
@@ -24,10 +21,12 @@ from partway.interfaces.http.uploads import (
     keep_asked,
     margins_asked,
     parse_fields,
-    pictures_of,
-    read_body,
     to_request,
 )
+from partway.interfaces.http.errors import NotFound, answer
+from partway.interfaces.http.results import FORMATS, check_format, reencode
+from partway.interfaces.http.service import Service, service_of
+from partway.interfaces.http.uploads import pictures_of, read_body
 
 if TYPE_CHECKING:
     from partway.interfaces.http.jobs import Entry, Job

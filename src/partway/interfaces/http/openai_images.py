@@ -19,20 +19,12 @@ from pydantic import Field, ValidationError
 
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
+from partway.interfaces.http.edit_fields import EditFields, keep_asked, margins_asked, to_request
 from partway.interfaces.http.errors import facts_of, words
 from partway.interfaces.http.fitting import CROP, fitted
 from partway.interfaces.http.masks import from_alpha
 from partway.interfaces.http.service import Service, service_of
-from partway.interfaces.http.uploads import (
-    Body,
-    EditFields,
-    Pictures,
-    decode_picture,
-    keep_asked,
-    margins_asked,
-    read_body,
-    to_request,
-)
+from partway.interfaces.http.uploads import Body, Pictures, decode_picture, read_body
 from partway.noise import MAX_SEED
 
 if TYPE_CHECKING:
