@@ -7,7 +7,7 @@ import { fromPicture, toPng } from "./grey.js";
 import { Overlay } from "./overlay.js";
 import { Plane } from "./plane.js";
 import { Margins } from "./margins.js";
-import { areaKind, confines } from "./settings.js";
+import { confines } from "./settings.js";
 import { nameOf } from "./store.js";
 import { Tools } from "./tools.js";
 
@@ -182,7 +182,7 @@ export class Painting {
   /** Settings as they are, and whether something is painted. */
   show(settings, area) {
     if (!this.plane) return;
-    this.kind = areaKind(settings);
+    this.kind = settings.area;
     this.tools.show(settings);
     this.arrange();
     this.margins.show(this.kind === "extend" ? settings.extend : null, this.plane, this.open && this.kind === "extend");

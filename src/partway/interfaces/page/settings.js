@@ -30,14 +30,9 @@ const BY_PROMPT = ["prompt", "negative_prompt", "guidance_scale"];
 const BY_REFERENCES = ["style", "keep_colors"];
 const BY_MASK = ["mask_feather", "fill", "only_masked"];
 
-/** What the page speaks of; a style picture is followed under a mask and not by shares. */
-export function areaKind({ way, area }) {
-  return way === "references" && area === "map" ? "mask" : area;
-}
-
 /** What confines the edit: "mask", "map", "extend"; null where it is of the whole picture. */
 export function confines(settings, painted) {
-  const kind = areaKind(settings);
+  const kind = settings.area;
   return (kind === "extend" ? settings.extend : painted) ? kind : null;
 }
 

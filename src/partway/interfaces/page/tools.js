@@ -1,7 +1,6 @@
 // The panel beside the picture while it is painted: the brush's own sliders, and a mask's settings.
 
 import { byId, el, icon, say } from "./dom.js";
-import { areaKind } from "./settings.js";
 
 const ACTS = {
   undo: ["Undo (Ctrl-Z)", "M8 5L4 9l4 4M4 9h10a5.500 5.500 0 0 1 0 11H9"],
@@ -113,17 +112,13 @@ export class Tools {
 
   /** The feather in pixels: asked, or the engine's own. */
   featherOf(settings) {
-    return settings.mask_feather ?? this.longSide * (AUTOMATIC[areaKind(settings)] ?? 0);
+    return settings.mask_feather ?? this.longSide * (AUTOMATIC[settings.area] ?? 0);
   }
 
   show(settings) {
-    const kind = areaKind(settings);
+    const kind = settings.area;
     this.mask = kind === "mask";
-    for (const radio of radios("area")) {
-      radio.checked = radio.value === kind;
-      radio.disabled = radio.value === "map" && settings.way === "references";
-      radio.parentElement.title = radio.disabled ? "a style picture is followed under a mask only" : "";
-    }
+    for (const radio of radios("area")) radio.checked = radio.value === kind;
     say(byId("area-says"), SAYS[kind]);
     byId("mask-settings").hidden = kind === "map";
     this.softness.row.hidden = this.shade.row.hidden = this.mask;
