@@ -145,6 +145,17 @@ def test_n7_nearly_a_request(loopback: None, caplog: pytest.LogCaptureFixture) -
     assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/health/live", "/v1/jobs/x"])
+def test_n7_a_body_that_is_none_is_answered_once(
+    path: str, loopback: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The route is done before the connection is closed for what came behind the head."""
+    head = request("GET", path).removesuffix(b"\r\n") + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    with served() as address:
+        assert asyncio.run(asked(address, [head])) == [[b"400"]]
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
 def test_n7_a_route_that_breaks_would_be_noticed(
     loopback: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,15 @@ class PatientProtocol(H11Protocol):
         else:
             self._head = _stopped(self._head)
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is not HTTP: the answer to it is the last, also of a request before it."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # what its route still answers goes nowhere
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def pause_writing(self) -> None:
         """More of an answer waits than the client takes."""
         super().pause_writing()
