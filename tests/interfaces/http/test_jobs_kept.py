@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 import time
@@ -17,7 +18,7 @@ from fastapi.testclient import TestClient
 from partway import images
 from partway.executors import Submission
 from partway.executors.local import LocalExecutor
-from partway.interfaces.http import jobs
+from partway.interfaces.http import fitting, jobs
 from partway.interfaces.http.idempotency import Idempotency
 from partway.interfaces.http.jobs import Entry, Jobs
 from partway.interfaces.http.service import check_requests
@@ -169,3 +170,20 @@ def test_one_of_several_that_failed_is_told(
     assert "the encoder broke" in answer["failed"][0]["message"]
     monkeypatch.undo()
     assert "failed" not in client.post("/v1/images/generations", json=body).json()
+
+
+def test_small_files_that_become_large_are_bounded_together(
+    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty-two of some kilobytes may ask for 36 megapixels each."""
+    picture = base64.b64encode(png).decode()
+    size = {"width": 200, "height": 200}
+    larger = {"resize_mode": 0, "upscaling_resize": 2, "upscaler_1": "Nearest"}
+    edit: dict[str, Any] = {"init_images": [picture] * 3, "steps": 1} | size
+    extras: dict[str, Any] = {"imageList": [{"data": picture}] * 3} | larger
+    for path, body in (("img2img", edit), ("extra-batch-images", extras)):
+        assert client.post(f"/sdapi/v1/{path}", json=body).status_code == 200
+        monkeypatch.setattr(fitting, "MAX_TOGETHER", 2 * len(picture))
+        answer = client.post(f"/sdapi/v1/{path}", json=body)
+        assert (answer.status_code, "send fewer" in answer.text) == (422, True), answer.text
+        monkeypatch.undo()

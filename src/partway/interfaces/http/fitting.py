@@ -11,8 +11,11 @@ from partway import images
 from partway.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from partway.geometry import Extent
 
+MAX_TOGETHER = 256 * 2**20  # bytes of the pictures of one request, at the size asked for
 STRETCH, CROP, FILL = 0, 1, 2
 RESAMPLE = Image.Resampling.LANCZOS
 
@@ -49,6 +52,16 @@ def check_size(size: Extent) -> None:
         raise InvalidRequest(
             f"size is {size}, allowed is 1 … {images.MAX_SIDE} a side and "
             f"{images.MAX_PIXELS:,} pixels"
+        )
+
+
+def check_together(files: Sequence[bytes | str]) -> None:
+    """InvalidRequest where the pictures of one request have become too many bytes."""
+    size = sum(map(len, files))
+    if size > MAX_TOGETHER:
+        raise InvalidRequest(
+            f"{len(files)} of the pictures have {size:,} bytes at the size asked for, allowed are "
+            f"{MAX_TOGETHER:,} together: send fewer at once"
         )
 
 

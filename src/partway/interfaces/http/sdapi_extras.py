@@ -16,7 +16,7 @@ from partway import images
 from partway.errors import InvalidRequest, UnknownName
 from partway.geometry import Extent
 from partway.interfaces.http.errors import words
-from partway.interfaces.http.fitting import check_size
+from partway.interfaces.http.fitting import check_size, check_together
 from partway.interfaces.http.masks import png
 from partway.interfaces.http.service import service_of
 from partway.interfaces.http.uploads import decode_picture, parse_json
@@ -77,9 +77,10 @@ async def extra_batch_images(request: Request) -> dict[str, Any]:
     if not 1 <= len(fields.imageList) <= MAX_BATCH:
         raise InvalidRequest(f"{len(fields.imageList)} pictures, allowed are 1 … {MAX_BATCH}")
     service = service_of(request)
-    made = [
-        await service.in_thread(_enlarged, fields, each.get("data")) for each in fields.imageList
-    ]
+    made: list[str] = []
+    for each in fields.imageList:
+        made.append(await service.in_thread(_enlarged, fields, each.get("data")))
+        check_together(made)
     return {"html_info": _told(fields), "images": made}
 
 

@@ -16,7 +16,7 @@ from partway import images
 from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.interfaces.http.errors import NotFound, words
-from partway.interfaces.http.fitting import FILL, STRETCH, fitted
+from partway.interfaces.http.fitting import FILL, STRETCH, check_together, fitted
 from partway.interfaces.http.masks import mask_for
 from partway.interfaces.http.results import check_format
 from partway.interfaces.http.sdapi_masks import mask_fields, mask_warnings
@@ -210,7 +210,9 @@ def _edits(fields: ImageFields, shared: dict[str, Any]) -> list[EditRequest]:
     # the masked part alone: width and height are of that, and the model sees its native size
     whole = not (fields.mask and fields.inpaint_full_res)
     if whole and (fields.width is not None or fields.height is not None):
-        sources = [fitted(data, _size(fields), how) for data in sources]
+        for index, data in enumerate(sources):
+            sources[index] = fitted(data, _size(fields), how)
+            check_together(sources)
     shared = shared | {"strength": strength, "dial": "sd1", "steps": steps}
     return [EditRequest(**shared, source=data, **_masked(fields, data, how)) for data in sources]
 
