@@ -1,5 +1,7 @@
 """What the server remembers, and for how long."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -20,7 +22,7 @@ from partway.executors import Submission
 from partway.executors.local import LocalExecutor
 from partway.interfaces.http import fitting, jobs
 from partway.interfaces.http.idempotency import Idempotency
-from partway.interfaces.http.jobs import Entry, Jobs
+from partway.interfaces.http.jobs import Entry, Job, Jobs
 from partway.interfaces.http.service import check_requests
 from partway.request import EditRequest
 
@@ -117,8 +119,29 @@ def test_previews_count_for_what_a_job_takes(client_of: Client, png: bytes) -> N
     ended(client_of(jobs=kept), png)
     job = kept.all()[0]
     before = job.nbytes
-    job.log.append(Entry(10**6, "preview", {"index": 0, "image": "x" * 10**6}))
+    job.previews[0] = Entry(10**6, "preview", {"index": 0, "image": "x" * 10**6})
     assert job.nbytes - before >= 10**6
+
+
+def test_many_previews_cost_each_the_same() -> None:
+    """They replace each other; the log that they stand beside may be long."""
+
+    async def told() -> tuple[float, list[str]]:
+        job = Job([], "png")
+        job.forget()
+        job.log = [Entry(i, "step", {}) for i in range(200_000)]
+        job._next_id = len(job.log)
+        began = time.process_time()
+        for i in range(500):
+            job._say("preview", {"index": i % 2, "image": ""})
+        took = time.process_time() - began
+        watched = job.watch(199_998)
+        entries = [await anext(watched) for _ in range(3)]
+        return took, [each.event for each in entries if each is not None]
+
+    took, events = asyncio.run(told())
+    assert events == ["step", "preview", "preview"]
+    assert took < 1.0
 
 
 def test_an_answer_that_is_swept_while_it_is_made_harms_nothing() -> None:

@@ -83,6 +83,7 @@ class Job:
         self.errors: dict[int, PartwayError] = {}
         self.files: dict[int, bytes] = {}
         self.log: list[Entry] = []
+        self.previews: dict[int, Entry] = {}  # the latest of each result, beside the log
         self.ended: float | None = None
         self.submission: Submission | None = None
         self.stopping = False  # it was asked to
@@ -106,7 +107,7 @@ class Job:
     def nbytes(self) -> int:
         """Memory it takes, about."""
         files = sum(len(data) for data in self.files.values())
-        previews = sum(len(each.facts["image"]) for each in self.log if each.event == "preview")
+        previews = sum(len(each.facts["image"]) for each in self.previews.values())
         return files + previews + 500 * len(self.log) + 4000 * len(self.results)
 
     @property
@@ -146,7 +147,8 @@ class Job:
         """
         while True:
             entries = self.log[bisect_right(self.log, after, key=_number) :]
-            for entry in entries:
+            entries += [each for each in self.previews.values() if each.id > after]
+            for entry in sorted(entries, key=_number):
                 after = entry.id
                 yield entry
             if entries:
@@ -165,7 +167,7 @@ class Job:
         states = {result["status"] for result in self.results}
         self.status = next(state for state in FINAL if state in states)
         self.submission = None  # its pixels are not needed any more, nor what led to them
-        self.log = [each for each in self.log if each.event != "preview"]
+        self.previews.clear()
         self.ended = monotonic()
         self._say("end", {"status": self.status})
 
@@ -243,13 +245,11 @@ class Job:
 
     def _say(self, event: str, facts: dict[str, Any]) -> None:
         """Add a line to the log and wake all who watch."""
+        entry = Entry(self._next_id, event, facts)
         if event == "preview":
-            self.log = [
-                each
-                for each in self.log
-                if each.event != "preview" or each.facts["index"] != facts["index"]
-            ]
-        self.log.append(Entry(self._next_id, event, facts))
+            self.previews[facts["index"]] = entry
+        else:
+            self.log.append(entry)
         self._next_id += 1
         self._news.set()
         self._news = asyncio.Event()

@@ -35,7 +35,7 @@ from partway.metadata.infotext import parts
 from partway.metadata.reading import read_texts
 
 if TYPE_CHECKING:
-    from partway.interfaces.http.jobs import Job
+    from partway.interfaces.http.jobs import Entry, Job
 
 router = APIRouter(prefix="/sdapi/v1")
 
@@ -170,7 +170,7 @@ async def progress(request: Request, skip_current_image: bool = False) -> dict[s
     done = sum(each["done"] for each in results)
     image = None
     if not skip_current_image:
-        previews = [each for job in jobs for each in job.log if each.event == "preview"]
+        previews = [each for job in jobs for each in sorted(job.previews.values(), key=_age)]
         image = previews[-1].facts["image"].partition(",")[2] if previews else None
     share = max(done / total, 0.01) if results else 0.0
     taken = time() - jobs[0].created if jobs else 0.0
@@ -192,6 +192,10 @@ async def progress(request: Request, skip_current_image: bool = False) -> dict[s
         "current_image": image,
         "textinfo": _waiting(jobs),
     }
+
+
+def _age(preview: Entry) -> int:
+    return preview.id
 
 
 def _waiting(jobs: list[Job]) -> str | None:
