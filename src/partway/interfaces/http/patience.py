@@ -41,7 +41,7 @@ class PatientProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP: the answer to it is the last, also of a request before it."""
-        if self.cycle is not None:
+        if self.cycle:  # None before the first request
             self.cycle.disconnected = True  # what its route still answers goes nowhere
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
             super().send_400_response(msg)
