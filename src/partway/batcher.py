@@ -153,6 +153,7 @@ def _resume(job: Job, answer: Sequence[Array] | None) -> Outcome:
             job.estimate = answer[0]
             job.waiting = job.rows.send(answer)
     except StopIteration as done:
+        job.waiting = ()  # of what came last nothing is needed
         return Finished(job, done.value)
     except Exception as error:  # noqa: BLE001
         return Broken(job, as_typed(error))

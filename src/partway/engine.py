@@ -296,6 +296,7 @@ class Engine:
         job = Job(index, key, family, rows)
 
         def finish(latents: Array) -> EditResult:
+            latest.latents = latents
             with self._lock:
                 image, drawn, own = upscale.finish(
                     plan, scale, family, ground, latents, picture, source

@@ -163,19 +163,21 @@ def begin(
     x = start.sigma * noise()
     if source is not None:
         x += plan.kappa * start.alpha * source
-    solver = get_sampler(request.sampler).solve(x.astype(np.float32), plan.levels, noise)
+    solver = get_sampler(request.sampler).solve(np.asarray(x, np.float32), plan.levels, noise)
     if source is not None:
         solver = hold(solver, source, held(plan), scale)
     return guide_tiles(solver, ground.latents, condition, negative, guidance, latest)
 
 
 def hold(solver: Solver, source: Array, share: float, scale: float) -> Solver:
-    """Hold a share of the low band of every clean estimate to the source's latents."""
+    """Hold a share of the low band of every clean estimate to the source's latents, in place."""
     try:
         query = next(solver)
         while True:
             x0 = yield query
-            query = solver.send(x0 + share * low_band(source - x0, scale))
+            for channel, own in enumerate(source):  # one at a time bounds memory
+                x0[channel] += share * low_band(own - x0[channel], scale)
+            query = solver.send(x0)
     except StopIteration as done:
         return done.value
     finally:
@@ -240,8 +242,9 @@ def finish(
             enlarged = picture.rgb[seen.start : seen.stop].astype(np.float32)
             back = _pixels(round_trip.rows(seen.start, seen.stop), width)
             values = restore(values, back, enlarged, plan.noise_fraction, radius)
-            missing = low_band((enlarged - values).transpose(2, 0, 1), scale)
-            values = np.clip(values + held(plan) * missing.transpose(1, 2, 0), 0.0, 255.0)
+            for c in range(3):  # one at a time bounds memory
+                missing = low_band(enlarged[..., c] - values[..., c], scale)
+                values[..., c] = np.clip(values[..., c] + held(plan) * missing, 0.0, 255.0)
         result.paste(images.compose(values[inner], part, 1.0 - plan.noise_fraction), band)
     return result.image, model.reduced, np.asarray(own.reduced)
 
