@@ -28,7 +28,7 @@ from partway.interfaces.http.running import CLOSING, Server, address_of, listen
 from partway.interfaces.http.service import Models, Service
 
 FULL = "PARTWAY_FULL" in os.environ
-STOPS = 50 if FULL else 8  # of a server in a thread
+STOPS = 50 if FULL else 5  # of a server in a thread
 SIGNALS = 20 if FULL else 1  # to one in a process, at random moments
 SIGN = {"X-Partway": "test"}
 LONG = {"model": "analytic", "prompt": "navy", "steps": "500", "strength": "0.5"}
@@ -107,7 +107,7 @@ def stopped_under_load(started: Started, png: bytes, grace: float, steps: str) -
 def test_s6_what_was_accepted_is_finished(started: Started, png: bytes) -> None:
     lengths = random.Random(0)  # noqa: S311
     for _ in range(STOPS):
-        found = stopped_under_load(started, png, 60, str(lengths.randrange(150, 400)))
+        found = stopped_under_load(started, png, 60, str(lengths.randrange(600, 1000)))
         assert found["waited"].json()["status"] == "done"
         assert found["late"].status_code == 503
         assert int(found["late"].headers["retry-after"]) >= 1
