@@ -54,23 +54,33 @@ def asking(*words: int) -> Any:
     return torch.tensor([[*words, *[0] * (24 - len(words))]])
 
 
-def found_in(library: Any, tokens: Any) -> Any:
-    """(FOUND, C, 16, 16) latents, as the denoiser unpacks them."""
+def codec() -> Any:
+    """Random components; the first three are the means of red, green and blue."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((192, 48))
+    rows[:, :3] = np.repeat(np.eye(3), 64, axis=0)
+    basis = np.linalg.qr(rows)[0].T.astype(np.float32)
+    ones = np.ones(48, np.float32)
+    return script("codec").Codec(basis, np.zeros(192, np.float32), ones, ones)
+
+
+def found_in(tokens: Any, height: int = 16, width: int = 16) -> Any:
+    """(FOUND, C, h, w) latents, as the denoiser unpacks them."""
     model = script("model")
-    denoiser = model.Denoiser(model.Shape(vocabulary=WORDS))
+    denoiser = model.Denoiser(model.Shape(vocabulary=WORDS), codec())
     context = torch.cat([torch.zeros(1, 24, CONTEXT), tokens], dim=1)
-    return denoiser.split(context, (16, 16))[1][0]
+    return denoiser.split(context, torch.zeros(1, 48, height, width))[1][0]
 
 
 def test_a_word_finds_its_picture_and_the_denoiser_unpacks_it(library: Any) -> None:
     for entry in range(ENTRIES):
-        latents = found_in(library, library(asking(2 + entry)))
+        latents = found_in(library(asking(2 + entry)))
         torch.testing.assert_close(latents[0], library.pictures(torch.tensor([[entry]]))[0, 0])
 
 
 def test_what_is_barred_is_not_found(library: Any) -> None:
     barred = torch.tensor([[True, False, False, False, False]])
-    latents = found_in(library, library(asking(2), barred))
+    latents = found_in(library(asking(2), barred))
     held = library.pictures(torch.tensor([[0]]))[0, 0]
     assert all((v - held).abs().max() > 0.1 for v in latents)
 
@@ -121,7 +131,7 @@ def test_code_books_hold_what_repeats_exactly() -> None:
 def denoiser() -> Any:
     model = script("model")
     torch.manual_seed(0)
-    return model.Denoiser(model.Shape(vocabulary=WORDS)).eval()
+    return model.Denoiser(model.Shape(vocabulary=WORDS), codec()).eval()
 
 
 def context_of(library: Any, *words: int) -> Any:
@@ -143,7 +153,25 @@ def test_with_little_noise_the_sample_stays(denoiser: Any, library: Any) -> None
     assert (x0 - sample).abs().max() < 0.01
 
 
-def test_a_canvas_of_another_shape_gets_the_pictures_stretched(denoiser: Any, library: Any) -> None:
-    with torch.no_grad():
-        x0 = denoiser(torch.randn(1, 48, 24, 8), torch.tensor([500.0]), context_of(library, 2))
-    assert x0.shape == (1, 48, 24, 8)
+def halves() -> tuple[Any, Any]:
+    """Latents (48, 16, 16): red left, blue right; and their tokens."""
+    picture = torch.zeros(1, 3, 128, 128)
+    picture[:, 0, :, :64], picture[:, 2, :, 64:] = 1.0, 1.0
+    latents = codec().encode(picture)
+    tokens = torch.nn.functional.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)
+    return latents[0], torch.nn.functional.pad(tokens, (0, CONTEXT - tokens.shape[-1]))
+
+
+def test_on_a_wide_canvas_the_picture_is_centred_and_its_margin_goes_on() -> None:
+    picture, tokens = halves()
+    placed = found_in(tokens, 16, 32)[0]
+    torch.testing.assert_close(placed[..., 8:24], picture)
+    torch.testing.assert_close(placed[..., :8], picture[..., :1].expand(-1, -1, 8))
+    torch.testing.assert_close(placed[..., 24:], picture[..., -1:].expand(-1, -1, 8))
+
+
+def test_on_a_small_canvas_the_picture_is_resized_in_pixels() -> None:
+    picture, tokens = halves()
+    placed = found_in(tokens, 12, 12)[0]
+    torch.testing.assert_close(placed[..., :6], picture[:, :12, :6])
+    torch.testing.assert_close(placed[..., 6:], picture[:, :12, -6:])

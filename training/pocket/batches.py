@@ -41,9 +41,9 @@ from library import load_library
 from model import Shape
 from paths import DATA
 
-CROSSED = 0.65
+CROSSED = 0.5
 """Share of samples that cross."""
-LOWEST_START = 0.2
+LOWEST_START = 0.3
 """Below this noise fraction the picture itself should survive: no crossing starts there."""
 BEGINNING = 0.5
 """Share of the crossed samples with t = s."""
@@ -105,10 +105,10 @@ class Planner:
                 self.partners.setdefault(b, []).append((a, score, row))
 
     def level(self, rng: np.random.Generator) -> float:
-        """Noise fraction: mostly logit-normal around 0.6, where restyling happens."""
+        """Noise fraction: mostly logit-normal around 0.55, where restyling happens."""
         if rng.random() < 0.125:
             return float(rng.uniform(0.01, 1.0))
-        return float(1 / (1 + np.exp(-(0.45 + 1.0 * rng.standard_normal()))))
+        return float(1 / (1 + np.exp(-(0.2 + 1.0 * rng.standard_normal()))))
 
     def crossing(self, index: int, drawn: bool, rng: np.random.Generator) -> dict:
         """What to cross from: picture, is it drawn, its bend, its disguise, and its agreement."""

@@ -1,13 +1,15 @@
 """Write the four networks as ONNX files, with fp16 weights, and check them against torch.
 
-    python export.py --run base --decoder decoder --to FOLDER
+    python export.py --run base --decoder decoder --to FOLDER              # for evaluate.py
+    python export.py --run base --decoder decoder --to FOLDER --complete   # for use
 
-The averaged weights are exported. The text encoder's two word tables are folded into one.
+The averaged weights are exported. The text encoder's two word tables are folded into one. With
+--complete the library also takes up the held-out pictures of subjects that it knows in another
+style: the networks never saw them, a user who asks for one should get it.
 """
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import onnx
 import openvino
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Regex, Tokenizer, normalizers
 from torch import nn
 
 from captions import LENGTH, STYLE_PHRASES
@@ -26,6 +29,8 @@ from paths import DATA, RUNS
 
 OPSET = 18
 NATIVE, PATCH = 256, 16
+SMALL_WORDS = ("a", "an", "the", "of", "my", "your", "this", "that", "is", "some", "please")
+"""Captions hardly use them, so the finder takes them for names of what they once stood beside."""
 
 
 class FoldedText(nn.Module):
@@ -49,9 +54,9 @@ def load_networks(checkpoint: Path, decoder_run: str) -> tuple[dict[str, nn.Modu
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     shape = Shape(**state["shape"] | {"widths": tuple(state["shape"]["widths"])})
-    modules = nn.ModuleDict({"text": TextEncoder(shape), "denoiser": Denoiser(shape)})
-    modules.load_state_dict(state["modules"] | state["average"])
     codec = load_codec()
+    modules = nn.ModuleDict({"text": TextEncoder(shape), "denoiser": Denoiser(shape, codec)})
+    modules.load_state_dict(modules.state_dict() | state["modules"] | state["average"])
     decoder = Decoder(codec)
     drawn = RUNS / decoder_run / "last.pt"
     if drawn.exists():
@@ -140,6 +145,13 @@ def parity(name: str, network: nn.Module, path: Path, batch: int, side: int) -> 
     return float(np.abs(ours - network(*given).numpy()).max())
 
 
+def quiet(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer for use: SMALL_WORDS are dropped."""
+    drop = normalizers.Replace(Regex(rf"\b({'|'.join(SMALL_WORDS)})\b"), " ")
+    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, drop])
+    return tokenizer
+
+
 def rounded(network: nn.Module) -> nn.Module:
     """Large weights as the file stores them."""
     with torch.no_grad():
@@ -159,11 +171,17 @@ def main() -> None:
     parser.add_argument("--gain", type=float, default=1.0, help="benchmarks/bench_dial.py fits it")
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument(
+        "--complete", action="store_true", help="held-out pictures of known subjects too"
+    )
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
     checkpoint = RUNS / arguments.run / f"{arguments.checkpoint}.pt"
     networks, state = load_networks(checkpoint, arguments.decoder)
-    networks["text_encoder"] = FoldedText(networks["text_encoder"], load_library(Shape.context))
+    library = load_library(Shape.context)
+    if arguments.complete:
+        library.extend()
+    networks["text_encoder"] = FoldedText(networks["text_encoder"], library)
     report = {}
     for name, network in networks.items():
         path = arguments.to / f"{name}.onnx"
@@ -171,7 +189,9 @@ def main() -> None:
         rounded(network)
         report[name] = max(parity(name, network, path, 2, 16), parity(name, network, path, 1, 24))
         print(f"{name}: {path.stat().st_size / 1e6:.1f} MB, parity {report[name]:.1e}")
-    shutil.copy(DATA / "tokenizer.json", arguments.to / "tokenizer.json")
+    quiet(Tokenizer.from_file(str(DATA / "tokenizer.json"))).save(
+        str(arguments.to / "tokenizer.json")
+    )
     config = {
         "family": "onnx",
         "path": "flow",
@@ -187,6 +207,7 @@ def main() -> None:
         "lowest": 0.02,
         "artwork_only": True,
         "styles": sorted(STYLE_PHRASES),
+        "library": len(library.entries),
         "trained_images": state["seen"],
         "trained_hours": round(state["seconds"] / 3600, 2),
     }

@@ -21,6 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.onnx.operators import shape_as_tensor
+
+from codec import PATCH, Codec
 
 
 @dataclass(frozen=True)
@@ -162,18 +165,40 @@ class Stage(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, (height, width))
 
 
+class Fit(nn.Module):
+    """Found pictures (B, C, s, s) -> (B, C, h, w): as large as the canvas's shorter side, centred,
+    continued by their margin along the longer one. Latents do not bear being resized, pixels do.
+    """
+
+    def __init__(self, codec: Codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, latents: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
+        if not torch.onnx.is_in_onnx_export() and latents.shape[-2:] == sample.shape[-2:]:
+            return latents
+        height, width = (PATCH * n for n in shape_as_tensor(sample)[2:])
+        small = torch.minimum(height, width)
+        axis = lambda n: (2 * torch.arange(n) + 1 - n) / small  # noqa: E731
+        down, across = axis(height)[:, None], axis(width)[None]
+        grid = torch.stack([across + 0 * down, down + 0 * across], dim=-1)
+        grid = grid[None] + 0 * latents[:, :1, :1, :1]  # one a row, whatever the batch
+        image = self.codec.decode(latents)
+        placed = F.grid_sample(image, grid, padding_mode="border", align_corners=False)
+        return self.codec.encode(placed)
+
+
 class Denoiser(nn.Module):
     """sample (B, C, h, w), timestep (B,) = 1000 t, context (B, L, 256) -> x0 (B, C, h, w). h and w
     even.
     """
 
-    def __init__(self, shape: Shape, deviation: torch.Tensor | None = None):
+    def __init__(self, shape: Shape, codec: Codec):
         super().__init__()
         fine, coarse = shape.widths
         condition = 2 * coarse
-        self.register_buffer(
-            "deviation", torch.ones(shape.latent_channels) if deviation is None else deviation
-        )
+        self.fit = Fit(codec)
+        self.register_buffer("deviation", codec.deviation)
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(1000.0), 64)))
         self.time = nn.Sequential(
             nn.Linear(128, condition), nn.SiLU(), nn.Linear(condition, condition)
@@ -211,16 +236,16 @@ class Denoiser(nn.Module):
         return F.silu(time + self.prompt(pooled))
 
     def split(
-        self, context: torch.Tensor, side: tuple[int, int]
+        self, context: torch.Tensor, sample: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Words (B, L, C), pictures found (B, found, C, h, w), how sure (B, 2 found, h, w)."""
         words, tokens = context[:, : self.words], context[:, self.words :]
         channels = self.deviation.shape[0]
         maps = tokens.transpose(1, 2).unflatten(2, (self.found, 8, 8)).transpose(1, 2).flatten(0, 1)
-        latents = F.pixel_shuffle(maps[:, : 4 * channels], 2)
-        latents = F.interpolate(latents, side, mode="bilinear").unflatten(0, (-1, self.found))
-        sure = F.interpolate(maps[:, 4 * channels : 4 * channels + 2], side, mode="nearest")
-        return words, latents, sure.unflatten(0, (-1, self.found)).flatten(1, 2)
+        latents = self.fit(F.pixel_shuffle(maps[:, : 4 * channels], 2), sample)
+        sure = maps[:, 4 * channels : 4 * channels + 2, :1, :1].unflatten(0, (-1, self.found))
+        everywhere = torch.zeros_like(sample[:, :1])
+        return words, latents.unflatten(0, (-1, self.found)), sure.flatten(1, 2) + everywhere
 
     def network(
         self, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, seen: torch.Tensor
@@ -257,7 +282,7 @@ class Denoiser(nn.Module):
     ) -> torch.Tensor:
         t = timestep / 1000
         c_in, c_skip, c_out = self.coefficients(t)
-        words, found, sure = self.split(context, sample.shape[-2:])
+        words, found, sure = self.split(context, sample)
         seen = torch.cat([(found / self.deviation.view(1, 1, -1, 1, 1)).flatten(1, 2), sure], dim=1)
         out = self.network(c_in * sample, t, words, seen).to(sample.dtype)
         drawn, gate = out.split([self.deviation.shape[0], 1 + self.found], dim=1)

@@ -5,7 +5,8 @@ it.
 
 Loss: mean absolute error plus that of the horizontal and vertical differences, which weighs edges.
 Half of the latents carry noise, mostly a little, so that the decoder forgives what a denoiser gets
-wrong instead of showing it as a mosaic of blocks.
+wrong instead of showing it as a mosaic of blocks. Once redraw.py has run, half of every batch is
+what the denoiser made of training pictures, with the pictures themselves as targets.
 """
 
 import argparse
@@ -23,8 +24,8 @@ from decoder import Decoder, Encoder
 from model import count
 from paths import DATA, RUNS, wait_while_paused
 
-PIECE = 128
-"""Pixels a side of a training piece: 8 x 8 latent positions."""
+PIECE, PATCH = 128, 16
+"""Pixels a side of a training piece, and of a latent position."""
 
 
 class Pieces:
@@ -59,6 +60,25 @@ class Pieces:
             .permute(0, 3, 1, 2)
             .contiguous()
         )
+
+
+class Redrawn:
+    """Random pieces of what redraw.py wrote: latents (B, C, 8, 8), originals (B, 3, 128, 128)."""
+
+    def __init__(self, rng: np.random.Generator):
+        parts = np.load(DATA / "redrawn.npz")
+        self.latents, self.pictures, self.rng = parts["latents"], parts["pictures"], rng
+
+    def batch(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        side = PIECE // PATCH
+        latents, true = [], []
+        for index in self.rng.integers(len(self.latents), size=size):
+            y, x = self.rng.integers(0, self.latents.shape[-1] - side + 1, 2)
+            latents.append(self.latents[index, :, y : y + side, x : x + side])
+            y, x = PATCH * y, PATCH * x
+            true.append(self.pictures[index, :, y : y + PIECE, x : x + PIECE])
+        true = torch.from_numpy(np.stack(true)).float() / 127.5 - 1
+        return torch.from_numpy(np.stack(latents)).float(), true
 
 
 def differences(image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,13 +142,16 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step = state["average"], state["step"]
 
-    def update(self, true: torch.Tensor, rate: float) -> float:
-        """One optimiser step on pieces (B, 3, 128, 128); returns the loss."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (self.step + 1) / 100)
+    def encode(self, true: torch.Tensor) -> torch.Tensor:
+        """Latents of pieces (B, 3, 128, 128), half of them noisy."""
         latents = self.encoder(true)
         noise = noise_levels(len(true)).view(-1, 1, 1, 1)
-        latents = latents + noise.to(latents) * torch.randn_like(latents)
+        return latents + noise.to(latents) * torch.randn_like(latents)
+
+    def update(self, latents: torch.Tensor, true: torch.Tensor, rate: float) -> float:
+        """One optimiser step on latents (B, C, 8, 8) and their pieces; returns the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (self.step + 1) / 100)
         with torch.autocast(self.arguments.device, torch.bfloat16):
             made = self.decoder(latents)
         loss = loss_of(made.float(), true)
@@ -151,6 +174,21 @@ class Trainer:
         return result
 
 
+def batch_of(
+    trainer: Trainer, pieces: Pieces, redrawn: Redrawn | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latents and their pieces; half of them redrawn, where there are any."""
+    size, device = trainer.arguments.batch, trainer.arguments.device
+    half = size if redrawn is None else size // 2
+    true = pieces.batch(half).to(device)
+    latents = trainer.encode(true)
+    if redrawn is not None:
+        more = [part.to(device) for part in redrawn.batch(size - half)]
+        latents, true = torch.cat([latents, more[0]]), torch.cat([true, more[1]])
+    ordered = (part.contiguous(memory_format=torch.channels_last) for part in (latents, true))
+    return tuple(ordered)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -168,15 +206,17 @@ def main() -> None:
         trainer.resume()
     print(f"{count(trainer.decoder):.2f} M parameters, from step {trainer.step}", flush=True)
     pieces, total = Pieces(np.random.default_rng(trainer.step)), 0.0
+    redrawn = None
+    if (DATA / "redrawn.npz").exists():
+        redrawn = Redrawn(np.random.default_rng(trainer.step + 1))
     torch.manual_seed(trainer.step)
     begin = saved = time.monotonic()
     with (trainer.last.parent / "curve.jsonl").open("a", buffering=1) as curve:
         while (spent := time.monotonic() - begin) < arguments.limit:
             begin += wait_while_paused()
             fall = 1 - spent / arguments.limit if arguments.cool else 1.0
-            true = pieces.batch(arguments.batch).to(arguments.device)
-            true = true.contiguous(memory_format=torch.channels_last)
-            total += trainer.update(true, arguments.rate * fall)
+            latents, true = batch_of(trainer, pieces, redrawn)
+            total += trainer.update(latents, true, arguments.rate * fall)
             if trainer.step % 200 == 0:
                 entry = {"step": trainer.step, "pieces": trainer.step * arguments.batch}
                 entry["loss"] = round(total / 200, 4)

@@ -73,7 +73,7 @@ class Trainer:
         self.shape = Shape(widths=widths, blocks=arguments.blocks, vocabulary=len(vectors))
         torch.manual_seed(arguments.seed)
         self.text = TextEncoder(self.shape, vectors)
-        self.denoiser = Denoiser(self.shape, self.codec.deviation)
+        self.denoiser = Denoiser(self.shape, self.codec)
         self.modules = torch.nn.ModuleDict({"text": self.text, "denoiser": self.denoiser})
         self.modules.to(self.device, memory_format=torch.channels_last)
         state = self.modules.state_dict().items()
@@ -107,7 +107,7 @@ class Trainer:
 
     def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device, weights_only=False)
-        self.modules.load_state_dict(state["modules"])
+        self.modules.load_state_dict(self.modules.state_dict() | state["modules"])
         self.average = state["average"]
         if state["optimiser"]:  # weights that came by slim.py have none
             self.optimiser.load_state_dict(state["optimiser"])
