@@ -4,7 +4,7 @@
 
 MODEL is a folder, or the name of an embedded model. What its library holds of the held-out pictures
 (export.py --complete) is barred: it would answer with the very picture that is asked for. Results:
-docs/results/NAME.json. Pictures: docs/images/NAME-sheet.png and NAME-text.png. Everything follows
+docs/results/NAME.json. Pictures: docs/images/NAME-sheet.jpg and NAME-text.jpg. Everything follows
 from fixed seeds.
 
 Restyle   a picture in style A, the prompt `name, style B`, strengths 0.2 … 0.8 of the dial
@@ -219,7 +219,7 @@ def measure(options: argparse.Namespace) -> dict:
     pairs, judge = pairs_of(records, 0), load_judge()
     images = DOCS / "images"
     sheet(engine, options.model, pairs[-8:], records).save(
-        images / f"{options.name}-sheet.png", optimize=True
+        images / f"{options.name}-sheet.jpg", quality=88
     )
     held = np.flatnonzero(held_out(records))
     report: dict[str, Any] = {
@@ -233,7 +233,7 @@ def measure(options: argparse.Namespace) -> dict:
     }
     text, made = texts(engine, options.model, judge, records, options.prompts)
     contact(made[: len(made) // 12 * 12][:48].reshape(-1, 12, *made.shape[1:]), 110).save(
-        images / f"{options.name}-text.png", optimize=True
+        images / f"{options.name}-text.jpg", quality=88
     )
     return report | {"text_to_image": text, "minutes": round((time.monotonic() - begin) / 60, 1)}
 

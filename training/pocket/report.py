@@ -84,11 +84,12 @@ def page(new: dict, old: dict | None) -> str:
 Measured by `make eval-pocket` on artwork that was never trained on:
 [numbers](results/pocket.json){before}. How it was trained: `training/pocket`.
 
-![Source, strengths 0.2 to 0.8, true picture](images/pocket-sheet.png)
+![Source, strengths 0.2 to 0.8, true picture](images/pocket-sheet.jpg)
 
 Each row: a source; strengths 0.2, 0.3 … 0.8 of the dial `standard`, the prompt naming another
 style; the true picture in that style. The rows were not chosen: they are the last eight of the
-seeded order.
+seeded order. On this page the library may not answer with a held-out picture: what is asked for is
+never in it. In use it holds them, and a strength of 1 draws them.
 
 ## Restyle
 
@@ -107,7 +108,7 @@ first five {percent(text["subject_top5"])}. Distance to the nearest training pic
 a copy has 0): median {near["median"]:.3f}, the nearest 5 % within {near["p5"]:.3f}; for real
 held-out pictures {reach["median"]:.3f} and {reach["p5"]:.3f}.
 
-![Text to image](images/pocket-text.png)
+![Text to image](images/pocket-text.jpg)
 
 ## Codec
 

@@ -78,7 +78,7 @@ def test_models(run: Run) -> None:
     result = run("models")
     assert result.exit_code == 0
     assert "* " in result.stdout
-    for word in ("pocket", "analytic", "128 px", "icons", "config.toml"):
+    for word in ("pocket", "analytic", "256 px", "icons", "config.toml"):
         assert word in result.stdout
     rows = {row["name"]: row for row in run.lines(run("models", "--json"))}
     assert rows["pocket"]["default"]
