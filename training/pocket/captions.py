@@ -18,6 +18,8 @@ COMMON = 12_000
 """Most frequent English words kept although no caption uses them: their word vectors stand in for
 training.
 """
+SMALL_WORDS = ("a", "an", "the", "of", "my", "your", "this", "that", "is", "some", "please")
+"""Captions hardly use them, so the finder takes them for names of what they once stood beside."""
 STYLE_PHRASES = {
     "3d": ("3d", "3d render", "glossy 3d"),
     "gradient": ("gradient", "soft gradient", "gradient icon"),
@@ -95,6 +97,21 @@ def build_tokenizer(words: list[str]) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("[^a-z0-9]+"), "removed")
     tokenizer.enable_padding(pad_id=0, pad_token="[pad]", length=LENGTH)
     tokenizer.enable_truncation(LENGTH)
+    return tokenizer
+
+
+def caption_words() -> list[str]:
+    """The words that captions of training pictures use, in the order of their ids, from 2 on. Those
+    behind them, known by a general word vector alone, find nothing useful: they count as unknown.
+    """
+    records = load_index()
+    return vocabulary([r for r, held in zip(records, held_out(records), strict=True) if not held])
+
+
+def quiet(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer for use: SMALL_WORDS are dropped."""
+    drop = normalizers.Replace(Regex(rf"\b({'|'.join(SMALL_WORDS)})\b"), " ")
+    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, drop])
     return tokenizer
 
 

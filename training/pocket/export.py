@@ -17,23 +17,19 @@ import onnx
 import openvino
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Regex, Tokenizer, normalizers
 from torch import nn
 
-from captions import LENGTH, STYLE_PHRASES, build_tokenizer, load_index, vocabulary
-from codec import CHANNELS, load_codec
-from data import held_out
-from decoder import Decoder, Encoder
+from captions import LENGTH, STYLE_PHRASES, build_tokenizer, caption_words, quiet
+from codec import CHANNELS
 from library import TOKENS, Library, Table, load_library
-from model import Denoiser, Shape, TextEncoder
+from model import Shape, TextEncoder
+from networks import load_networks
 from paths import RUNS
 
 OPSET = 18
 NATIVE, PATCH = 256, 16
 EXACT = "fit.codec"
 """Weights that stay in fp32: there and back must be the identity."""
-SMALL_WORDS = ("a", "an", "the", "of", "my", "your", "this", "that", "is", "some", "please")
-"""Captions hardly use them, so the finder takes them for names of what they once stood beside."""
 
 
 class FoldedText(nn.Module):
@@ -51,26 +47,6 @@ class FoldedText(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.cat([self.text(ids), self.library(ids)], dim=1)
-
-
-def load_networks(checkpoint: Path, decoder_run: str) -> tuple[dict[str, nn.Module], dict]:
-    """The averaged networks by file name, and the checkpoint's counters. Without a decoder: the
-    linear one.
-    """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    shape = Shape(**state["shape"] | {"widths": tuple(state["shape"]["widths"])})
-    codec = load_codec()
-    modules = nn.ModuleDict({"text": TextEncoder(shape), "denoiser": Denoiser(shape, codec)})
-    modules.load_state_dict(modules.state_dict() | state["modules"] | state["average"])
-    decoder = Decoder(codec)
-    drawn = RUNS / decoder_run / "last.pt"
-    if drawn.exists():
-        decoder.load_state_dict(
-            torch.load(drawn, map_location="cpu", weights_only=False)["average"]
-        )
-    networks = {"text_encoder": modules["text"], "denoiser": modules["denoiser"]}
-    networks |= {"encoder": Encoder(codec), "decoder": decoder}
-    return {name: network.float().eval() for name, network in networks.items()}, state
 
 
 def examples(batch: int, side: int, seed: int) -> dict[str, tuple[torch.Tensor, ...]]:
@@ -148,21 +124,6 @@ def parity(name: str, network: nn.Module, path: Path, batch: int, side: int) -> 
     given = examples(batch, side, 1)[name]
     ours = compiled([v.numpy() for v in given])[0]
     return float(np.abs(ours - network(*given).numpy()).max())
-
-
-def caption_words() -> list[str]:
-    """The words that captions of training pictures use, in the order of their ids, from 2 on. Those
-    behind them, known by a general word vector alone, find nothing useful: they count as unknown.
-    """
-    records = load_index()
-    return vocabulary([r for r, held in zip(records, held_out(records), strict=True) if not held])
-
-
-def quiet(tokenizer: Tokenizer) -> Tokenizer:
-    """The tokenizer for use: SMALL_WORDS are dropped."""
-    drop = normalizers.Replace(Regex(rf"\b({'|'.join(SMALL_WORDS)})\b"), " ")
-    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, drop])
-    return tokenizer
 
 
 def rounded(network: nn.Module) -> nn.Module:

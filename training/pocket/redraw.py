@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from batches import Batch, Painter, Planner
 from codec import load_codec
 from data import SIZE
-from export import load_networks
+from networks import load_networks
 from paths import DATA, RUNS
 
 EVALUATIONS = 8
