@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 FOLDER = Path(__file__).parent.parent.parent / "training" / "pocket"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts() -> Iterator[None]:
-    """The scripts import one another by bare names."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(FOLDER), *sys.path])
-        yield
 
 
 def script(name: str) -> Any:

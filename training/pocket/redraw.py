@@ -35,7 +35,6 @@ def plan_of(planner: Planner, size: int, step: int) -> dict[str, np.ndarray]:
     exact = (plan["start"] < 0.75) & (plan["other"] == plan["target"])
     plan["t"] = np.where(exact, plan["start"], rng.uniform(0.05, 0.75, size))
     plan["start"] = np.where(exact, plan["start"], 1.0)
-    plan["bend"] *= 0
     return plan
 
 
