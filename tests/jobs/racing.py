@@ -8,9 +8,10 @@ from pathlib import Path
 
 from partway.engine import Engine
 from partway.jobs import journal
-from partway.jobs.folder import FolderRun, standing
+from partway.jobs.folder import FolderRun
 from partway.jobs.inputs import find
 from partway.jobs.items import Common, Item, Items, Writing
+from partway.jobs.standing import standing
 from partway.request import EditRequest
 
 

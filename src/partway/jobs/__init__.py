@@ -1,4 +1,4 @@
 """A folder of pictures as one job that may be killed at any moment and goes on where it was.
 
-inputs ─► items ─► folder: read ahead ─► one live run ─► encode, write ─► journal
+inputs ─► items ─► standing (what is to be made) ─► folder: reading ─► one live run ─► writing
 """

@@ -30,9 +30,10 @@ from partway.interfaces.cli.values import Registered
 from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
 from partway.jobs import journal
 from partway.jobs.embedded import FIELDS
-from partway.jobs.folder import MEMORY, REMEMBERED, FolderRun, Standing, standing
+from partway.jobs.folder import MEMORY, REMEMBERED, FolderRun
 from partway.jobs.inputs import find
 from partway.jobs.items import SEEDS, Common, Item, Items, Writing
+from partway.jobs.standing import Standing, standing
 from partway.request import EditRequest
 
 if TYPE_CHECKING:
