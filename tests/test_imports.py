@@ -29,6 +29,8 @@ LAYERS: list[set[str]] = [
     {"result"},
     {"edits", "choosing"},
     {"run", "outline", "outcome", "model_cache"},
+    {"remembered"},
+    {"tasks"},
     {"engine"},
     {"advice", "settings", "executors", "check"},
     {"api", "jobs"},

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from partway import engine as engine_module
+from partway import model_cache
 from partway.checkpoints import device
 from partway.engine import Engine
 from partway.families import Family, Profile, load_family, profile_of
@@ -164,6 +165,31 @@ def test_room_is_half_of_the_machine_or_of_its_container(
     assert device.capacity() == whole
     (tmp_path / "limit").write_text("2000000\n")
     assert device.capacity() == 1_000_000
+
+
+def test_the_machine_is_asked_for_its_room_once_a_load(
+    monkeypatch: pytest.MonkeyPatch, loads: list[str]
+) -> None:
+    asked: list[int] = []
+
+    def capacity() -> int:
+        asked.append(len(loads))
+        return 15 if len(loads) < 2 else 100
+
+    monkeypatch.setattr(model_cache, "capacity", capacity)
+    cache, load = ModelCache(), loader(loads)
+
+    def get(name: str) -> None:
+        profile = replace(ANALYTIC, name=name)
+        cache.get(profile, "auto", lambda: load(profile, "auto"))
+
+    for _ in range(50):
+        get("a")
+    assert asked == [1]
+    for name in ("b", "a", "b") * 5:  # the room that came with the second load holds both
+        get(name)
+    assert loads == ["a auto", "b auto"]
+    assert asked == [1, 2]
 
 
 def test_pocket_says_what_it_weighs() -> None:

@@ -61,6 +61,7 @@ class ModelCache:
 
     def __init__(self, budget: int | None = None) -> None:
         self._budget = budget
+        self._room: int | None = None  # the budget as it was when something was last loaded
         self._loaded: dict[tuple[Hashable, str], Loaded] = {}
         self._precisions: dict[tuple[Hashable, str], str] = {}  # as asked → as loaded
         self._times = count()
@@ -73,6 +74,7 @@ class ModelCache:
         if known is None or known.family is None:
             self._make_room(on_disk(profile))
             family = load()
+            self._room = None  # a first model may bring its runtime, and that an accelerator
             self._precisions[asked] = family.precision
             fresh = Loaded(family, getattr(family, "nbytes", 0), 0)
             # "auto" and the precision it came to are the same networks.
@@ -88,7 +90,7 @@ class ModelCache:
         """Let go of what was used longest ago, until `more` bytes fit beside the rest."""
         if not self._loaded:
             return
-        budget = capacity() if self._budget is None else self._budget
+        budget = self._within()
         held = sum(each.nbytes for each in self._loaded.values())
         if held + more <= budget:
             return
@@ -102,6 +104,14 @@ class ModelCache:
                 del self._loaded[key]
         if len(self._loaded) < before:
             release()
+
+    def _within(self) -> int:
+        """The budget; the machine is asked once for each load, not for each request."""
+        if self._budget is not None:
+            return self._budget
+        if self._room is None:
+            self._room = capacity()
+        return self._room
 
 
 def _let_go(loaded: Loaded) -> bool:
