@@ -30,6 +30,11 @@ test-ray: .venv/.done  ## the tests that need Ray, which is 240 MB and not in th
 	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[ray]"
 	$(DEV)/python -m pytest tests/executors/test_ray.py
 
+.PHONY: test-s3
+test-s3: .venv/.done  ## the tests that need a server of S3's protocol: 130 MB not in the others' environment
+	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt s3fs "moto[server]"
+	$(DEV)/python -m pytest tests/jobs/test_s3.py
+
 .PHONY: chromium
 chromium:  # the browser that the page is tested in
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \

@@ -16,9 +16,11 @@ from partway.examples import EXAMPLES
 from partway.executors.pool import STALLED
 from partway.interfaces.cli import batch, cli
 from partway.jobs import embedded
+from partway.jobs.claim import OWNER, journal_folder
 from partway.jobs.folder import MEMORY, PLACES
 from partway.jobs.inputs import FIELDS
 from partway.jobs.journal import FILE, Stopped
+from partway.jobs.remote import is_remote, remote
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "batch.md").read_text("utf-8")
 COMMANDS = [
@@ -50,11 +52,24 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "3 made" in said[6]
 
 
+def test_commands_for_buckets_are_understood() -> None:
+    """They run in tests/jobs/test_s3.py; here their words are those of the command."""
+    lines = PAGE.split("\n```\npartway")[1].split("```")[0].splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        words = shlex.split(line.removeprefix("partway"), comments=True)
+        context = batch.command.make_context("batch", words[1:])
+        assert is_remote(context.params["source"])
+
+
 def test_names_and_numbers_are_the_programs() -> None:
     for field in FIELDS:
         assert f"`{field}`" in PAGE
     assert f"`{','.join(embedded.FIELDS)}`" in PAGE
     assert f"`{FILE}`" in PAGE
+    assert f"`{OWNER}`" in PAGE
+    folder = journal_folder(remote("memory://out"))
+    assert f"`{folder.parent.name}/` of the user's data folder" in PAGE
     assert f"up to {PLACES} pictures" in PAGE
     assert f"for {STALLED:g} seconds" in PAGE
     assert f"`{VARIABLE}`" in PAGE

@@ -18,8 +18,7 @@ from partway.jobs.reading import Reader, Ready
 from partway.jobs.writing import Outcome, Writer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from partway.jobs.files import AnyPath
     from partway.jobs.items import Item, Writing
     from partway.request import EditRequest
     from partway.run import Mode
@@ -62,7 +61,7 @@ class FolderRun:
 
     def __init__(
         self,
-        out: Path,
+        out: AnyPath,
         journal: Journal,
         writing: Writing,
         told: Told,

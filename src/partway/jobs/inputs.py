@@ -1,7 +1,7 @@
 """Which pictures a job edits, and what is said about each of them.
 
-A job's input is a folder (all pictures in it and below), a glob, or a .txt list of paths. What one
-picture is to be edited with, the first of these that says it:
+A job's input is a folder (all pictures in it and below), a glob, or a .txt list of paths: see
+jobs.listing. What one picture is to be edited with, the first of these that says it:
 
     a row of the table     CSV with a header or JSON Lines; column `file` is the relative name
     NAME.json beside it    an object
@@ -15,21 +15,19 @@ Only names are held; what is said of a picture is read when its turn comes.
 from __future__ import annotations
 
 import csv
-import glob
+import io
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
-from partway.errors import InvalidRequest, PartwayError
-from partway.images import SUFFIXES
+from partway.errors import InvalidRequest, PartwayError, UnreadableImage
+from partway.jobs.files import AnyPath, size_of
+from partway.jobs.listing import listed
 from partway.strength import strength_or_word
 
-READABLE = {*SUFFIXES, ".gif", ".heic", ".heif"}
 MAX_SIDECAR = 2**20  # bytes
-HIDDEN = "."
 ALPHA = "alpha"  # in place of a mask's file: the source's own transparency
 FILES = ("mask", "strength_map")  # fields that name a file, as seen from where they are said
 
@@ -74,7 +72,7 @@ class Input:
     """
 
     name: str
-    path: Path
+    path: AnyPath
     said: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: PartwayError | None = None
 
@@ -83,7 +81,11 @@ class Inputs:
     """The pictures of a job by name: as many as there are, one in memory at a time."""
 
     def __init__(
-        self, root: Path, names: list[str], rows: Mapping[str, Mapping[str, Any]], table: Path
+        self,
+        root: AnyPath,
+        names: list[str],
+        rows: Mapping[str, Mapping[str, Any]],
+        table: AnyPath,
     ) -> None:
         self._root = root
         self._names = names
@@ -105,13 +107,13 @@ class Inputs:
             return Input(name, path, error=error)
 
 
-def find(source: str, leave_out: Path, table: Path | None = None) -> Inputs:
+def find(source: str, leave_out: AnyPath, table: AnyPath | None = None) -> Inputs:
     """The pictures of a folder, glob or list, by name; InvalidRequest where there is none.
 
     leave_out  a folder that is no input: where the results go; InvalidRequest where it holds all
     """
     rows = {} if table is None else read_table(table)
-    root, names = _named(source, leave_out.resolve())
+    root, names = listed(source, leave_out)
     names.sort()
     if not names:
         raise InvalidRequest(
@@ -123,15 +125,15 @@ def find(source: str, leave_out: Path, table: Path | None = None) -> Inputs:
     return Inputs(root, names, rows, table or Path())
 
 
-def read_table(path: Path) -> dict[str, dict[str, Any]]:
+def read_table(path: AnyPath) -> dict[str, dict[str, Any]]:
     """Relative name → what its row says; InvalidRequest for a table that cannot be read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with _opened(path) as stream:
             if path.suffix.lower() == ".csv":
                 rows: list[Any] = list(csv.DictReader(stream))
             else:
                 rows = [json.loads(line) for line in stream if line.strip()]
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error, UnreadableImage) as error:
         raise InvalidRequest(f"the table {path} cannot be read: {error}") from error
     table: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(rows, 1):
@@ -150,68 +152,14 @@ def read_table(path: Path) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _named(source: str, leave_out: Path) -> tuple[Path, list[str]]:
-    """A folder and the names of pictures as seen from it, in no order, none twice.
-
-    No name leads out of the folder.
-    """
-    place = Path(source)
-    if place.is_dir():
-        if place.resolve() == leave_out:
-            raise _within(place, leave_out)
-        return place, list(_below(place, leave_out))
-    if place.is_file() and place.suffix.lower() == ".txt":
-        files = _listed(place)
-        inside = next((file for file in files if leave_out in file.resolve().parents), None)
-        if inside is not None:
-            raise _within(inside, leave_out)
-    else:
-        paths = (Path(hit) for hit in glob.iglob(source, recursive=True))  # noqa: PTH207  a path from any root
-        hits = [hit for hit in paths if hit.suffix.lower() in READABLE and hit.is_file()]
-        files = [hit for hit in hits if leave_out not in hit.resolve().parents]
-        if hits and not files:
-            raise _within(hits[0], leave_out)
-    whole = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100  without .., links as named
-    root, here = _common(whole), Path.cwd()
-    names = list({file.relative_to(root).as_posix() for file in whole})
-    return (root.relative_to(here) if root.is_relative_to(here) else root), names
+def _opened(path: AnyPath) -> TextIO:
+    """A table's text, its line ends as they are."""
+    if isinstance(path, Path):
+        return path.open(encoding="utf-8-sig", newline="")
+    return io.StringIO(path.read_text(), newline="")
 
 
-def _within(place: Path, out: Path) -> InvalidRequest:
-    """The error of sources that lie where results go: those would be edited in turn."""
-    return InvalidRequest(f"{place} lies where the results go, {out}: name another folder as OUT")
-
-
-def _below(root: Path, leave_out: Path) -> Iterator[str]:
-    """The pictures in a folder and below it; neither hidden ones nor linked folders."""
-    for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        folders[:] = [
-            each
-            for each in folders
-            if not each.startswith(HIDDEN) and (here / each).resolve() != leave_out
-        ]
-        inside = "" if here == root else f"{here.relative_to(root).as_posix()}/"
-        for name in names:
-            if not name.startswith(HIDDEN) and Path(name).suffix.lower() in READABLE:
-                yield inside + name
-
-
-def _listed(place: Path) -> list[Path]:
-    """The paths of a list, as seen from its folder."""
-    try:
-        lines = place.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"the list {place} cannot be read: {error}") from error
-    return [place.parent / line.strip() for line in lines if line.strip()]
-
-
-def _common(files: list[Path]) -> Path:
-    """The deepest folder that holds all files."""
-    return Path(os.path.commonpath([file.parent for file in files])) if files else Path()
-
-
-def _beside(path: Path) -> dict[str, Any]:
+def _beside(path: AnyPath) -> dict[str, Any]:
     """What the files beside a picture say."""
     said: dict[str, Any] = {}
     words, values = path.with_suffix(".txt"), path.with_suffix(".json")
@@ -228,7 +176,7 @@ def _beside(path: Path) -> dict[str, Any]:
     return _placed(said, path.parent)
 
 
-def _placed(said: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _placed(said: Mapping[str, Any], folder: AnyPath) -> dict[str, Any]:
     """What is said with the files in it as paths; a mask may be the word for transparency."""
     placed = dict(said)
     for key in FILES:
@@ -242,12 +190,12 @@ def _placed(said: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return placed
 
 
-def _text(path: Path) -> str:
+def _text(path: AnyPath) -> str:
     try:
-        if path.stat().st_size > MAX_SIDECAR:
+        if (size_of(path) or 0) > MAX_SIDECAR:
             raise InvalidRequest(f"{path.name} has more than {MAX_SIDECAR:,} bytes")
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_text("utf-8-sig") if isinstance(path, Path) else path.read_text()
+    except (OSError, UnicodeDecodeError, UnreadableImage) as error:
         raise InvalidRequest(f"{path.name} cannot be read: {error}") from error
 
 

@@ -14,12 +14,14 @@ from partway.choosing import FOR_REFERENCES
 from partway.errors import InvalidRequest, PartwayError
 from partway.families import DEFAULT_MODEL, profile_of, with_loras
 from partway.images import SUFFIXES, check_quality, format_for
-from partway.jobs.inputs import FILES, READABLE
+from partway.jobs.inputs import FILES
+from partway.jobs.listing import READABLE
 from partway.metadata.fingerprint import fingerprint_of
 from partway.noise import MAX_SEED
 from partway.settings import calibration_for
 
 if TYPE_CHECKING:
+    from partway.jobs.files import AnyPath
     from partway.jobs.inputs import Input, Inputs
     from partway.request import EditRequest
     from partway.run import Mode
@@ -84,7 +86,7 @@ class Item:
     """
 
     name: str
-    source: Path
+    source: AnyPath
     request: EditRequest
     part: Mapping[str, Any]
     word: str | None
@@ -93,7 +95,7 @@ class Item:
     error: PartwayError | None = None
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[AnyPath, ...]:
         """What its bytes are made from: the source, then what lies on it."""
         lain = (self.part.get(name) for name in FILES)
         return (self.source, *(path for path in lain if path is not None))
@@ -236,7 +238,7 @@ class Items:
         return self._networks[key]
 
 
-def _counterpart(folder: Path, name: str) -> Path:
+def _counterpart(folder: AnyPath, name: str) -> AnyPath:
     """The file of a folder that is named as an input is, in any format."""
     place = folder / name
     suffixes = (place.suffix, *sorted(READABLE))

@@ -19,6 +19,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 from partway.errors import InvalidRequest, PartwayError, UserError
 
@@ -75,6 +76,7 @@ NAMES = [field.name for field in fields(Row)]
 TABLE = f"CREATE TABLE IF NOT EXISTS results ({', '.join(NAMES)}, PRIMARY KEY (name))"
 SELECT = f"SELECT {', '.join(NAMES)} FROM results"  # noqa: S608  our own names
 PACE = "CREATE TABLE IF NOT EXISTS pace (seconds)"  # per result, of the last run
+IDENTITY = "CREATE TABLE IF NOT EXISTS identity (word)"
 
 
 class Journal:
@@ -110,6 +112,13 @@ class Journal:
         """Remember how long a result took."""
         self._run("DELETE FROM pace")
         self._run("INSERT INTO pace VALUES (?)", (seconds,))
+
+    def identity(self) -> str:
+        """What tells this journal from all others; the same for ever."""
+        self._run(IDENTITY)
+        self._run("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
+                  (uuid4().hex,))  # fmt: skip
+        return str(self._base.execute("SELECT word FROM identity").fetchone()[0])
 
     def close(self) -> None:
         """Let the file go."""

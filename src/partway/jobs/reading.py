@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partway.choosing import choose_model
 from partway.errors import OutputExists, PartwayError
 from partway.jobs.embedded import said_by
-from partway.jobs.files import Stamp, digest_of, read, stamp_of
+from partway.jobs.files import AnyPath, Stamp, digest_of, read, stamp_of
+from partway.jobs.inputs import FILES
 from partway.jobs.journal import Journal, Row
 from partway.settings import calibrated, calibration_for
 from partway.strength import named_strength
@@ -46,7 +46,7 @@ class Reader:
     force   replace files that the journal does not know
     """
 
-    def __init__(self, out: Path, journal: Journal, engine: Engine, *, force: bool) -> None:
+    def __init__(self, out: AnyPath, journal: Journal, engine: Engine, *, force: bool) -> None:
         self._out = out
         self._journal = journal
         self._engine = engine
@@ -124,7 +124,5 @@ def _request(item: Item, data: bytes, said: Mapping[str, Any]) -> EditRequest:
     """The request of an item: with its source, what that says, and what lies on it."""
     if {"steps", "full_steps"} & said.keys():
         said = {"steps": None, "full_steps": None, **said}
-    lain = {
-        name: read(value) if isinstance(value, Path) else value for name, value in item.part.items()
-    }
+    lain = {name: read(value) if name in FILES else value for name, value in item.part.items()}
     return item.request.with_(**{"source": data, **said, **lain})

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from partway.errors import OutputExists
-from partway.jobs.files import size_of, stamp_of
+from partway.jobs.files import AnyPath, size_of, stamp_of
 from partway.jobs.journal import Journal, Row
 
 if TYPE_CHECKING:
@@ -26,12 +25,14 @@ class Standing:
 
     make: array[int] = field(default_factory=lambda: array("q"))
     there: int = 0
-    failed: list[tuple[Path, Row]] = field(default_factory=list[tuple[Path, Row]])
+    failed: list[tuple[AnyPath, Row]] = field(default_factory=list[tuple[AnyPath, Row]])
 
 
-def standing(items: Items, journal: Journal, out: Path, *, retry_failed: bool = False) -> Standing:
+def standing(
+    items: Items, journal: Journal, out: AnyPath, *, retry_failed: bool = False
+) -> Standing:
     """What each item comes to, by the journal and the sizes and times of files."""
-    make, there, failed = array("q"), 0, list[tuple[Path, Row]]()
+    make, there, failed = array("q"), 0, list[tuple[AnyPath, Row]]()
     for position, item in items:
         row = journal.row(item.name)
         known = row is not None and row.params == item.params

@@ -5,29 +5,22 @@ It is announced in the journal before its file gets its name, and confirmed afte
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from partway import images
-from partway.errors import InvalidRequest, OutputExists, PartwayError, as_typed
+from partway.errors import PartwayError, UserError, as_typed
+from partway.jobs.files import AnyPath, write
 from partway.jobs.inputs import FILES
-from partway.jobs.journal import Journal, Stopped
+from partway.jobs.journal import Journal
 from partway.result import Names
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from partway.jobs.items import Item, Writing
     from partway.jobs.reading import Ready
     from partway.result import EditResult
-
-# Failures of one name; after any other the disk takes no more of this job.
-OF_ONE_NAME = {
-    errno.EACCES, errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR,
-    errno.EPERM,
-}  # fmt: skip
 
 Outcome: TypeAlias = "EditResult | PartwayError | None"  # None: it was there after all
 
@@ -39,7 +32,7 @@ class Writer:
     writing  how
     """
 
-    def __init__(self, out: Path, journal: Journal, writing: Writing) -> None:
+    def __init__(self, out: AnyPath, journal: Journal, writing: Writing) -> None:
         self._out = out
         self._journal = journal
         self._writing = writing
@@ -53,8 +46,8 @@ class Writer:
         result = replace(result, names=_names(ready.item))
         try:
             data, note = result.encode(
-                images.format_for(path),
-                path.parent,
+                images.format_for(Path(path.name)),
+                path.parent if isinstance(path, Path) else None,
                 metadata=self._writing.metadata,
                 quality=self._writing.quality,
                 keep_gps=self._writing.keep_gps,
@@ -64,13 +57,8 @@ class Writer:
         row = replace(ready.row, output=hashlib.sha256(data).hexdigest(), written=len(data))
         self._journal.put(row)
         try:
-            images.write_whole(data, path, overwrite=row.previous is not None)
-        except OutputExists as error:
-            return error
-        except InvalidRequest as error:
-            cause = error.__cause__
-            if isinstance(cause, OSError) and cause.errno not in OF_ONE_NAME:
-                raise Stopped(f"{error}; the same command goes on from here") from error
+            write(data, path, overwrite=row.previous is not None)
+        except UserError as error:  # of this name; what stops the job is none
             return error
         self._journal.put(replace(row, status="done"))
         return replace(result, warnings=(*result.warnings, *([] if note is None else [note])))

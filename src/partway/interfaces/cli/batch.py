@@ -28,17 +28,20 @@ from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
 from partway.interfaces.cli.values import Registered
 from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
-from partway.jobs import journal
+from partway.jobs import claim
 from partway.jobs.embedded import FIELDS
+from partway.jobs.files import path_of
 from partway.jobs.folder import MEMORY, REMEMBERED, FolderRun
 from partway.jobs.inputs import find
 from partway.jobs.items import SEEDS, Common, Item, Items, Writing
+from partway.jobs.remote import RemotePath
 from partway.jobs.standing import Standing, standing
 from partway.request import EditRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from partway.jobs.files import AnyPath
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
@@ -48,7 +51,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 @click.command("batch")
 @click.argument("source", metavar="IN")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT")
 @click.argument("prompt", required=False, default="")
 @options.strength_option
 @click.option("--strengths", metavar="FROM:TO:STEP|LIST", help="Several results per picture.")
@@ -62,7 +65,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 )
 @click.option(
     "--table",
-    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="CSV or JSON Lines with a column `file` and settings for single pictures.",
 )
 @click.option(
@@ -90,6 +93,13 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
     metavar="MIB",
     help="Of pictures in flight; each worker remembers a quarter of it.",
 )
+@click.option(
+    "--journal",
+    "journal_folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the journal of an OUT behind a URL is kept. [default: the user's data folder]",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @worker_options
@@ -99,19 +109,20 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 def command(
     *,
     source: str,
-    output: Path,
+    output: str,
     prompt: str,
     strength: float | str | None,
     strengths: str | None,
     seed: int,
     seeds: str,
-    table: Path | None,
+    table: str | None,
     format_name: str | None,
     embedded: str | None,
     devices: str | None,
     executor: str,
     exact: bool,
     memory: int,
+    journal_folder: Path | None,
     only_plan: bool,
     retry_failed: bool,
     quality: int | None,
@@ -128,7 +139,8 @@ def command(
 ) -> None:
     """Edit the pictures of IN towards PROMPT, into OUT under the same names.
 
-    IN is a folder, a glob in quotes or a .txt list of paths. NAME.txt (a prompt) and NAME.json
+    IN is a folder, a glob in quotes or a .txt list of paths. IN and OUT may be addresses of any
+    store that fsspec knows: s3://bucket/in, gs://bucket/out. NAME.txt (a prompt) and NAME.json
     (settings) beside a picture and a row of --table are about that picture alone. --mask and --map
     name a file for all pictures, or a folder with one of each picture's name. Run again, the same
     command makes what is missing.
@@ -169,19 +181,20 @@ def command(
         embedded=taken,
         mode="exact" if exact else "shared",
     )
-    items = Items(find(source, output, table), common)
+    out = path_of(output)
+    items = Items(find(source, out, None if table is None else path_of(table)), common)
     if only_plan:
-        with journal.looked_at(output) as book:
-            before = standing(items, book, output, retry_failed=retry_failed)
+        with claim.looked_at(out, journal_folder) as (out, book):
+            before = standing(items, book, out, retry_failed=retry_failed)
             _say_plan(items, before, book.seconds, as_json=as_json)
         return
     budget = memory * 2**20
-    with journal.opened(output) as book:
-        before = standing(items, book, output, retry_failed=retry_failed)
+    with claim.opened(out, journal_folder) as (out, book):
+        before = standing(items, book, out, retry_failed=retry_failed)
         with started(where if before.make else (), request, budget // REMEMBERED) as (live, width):
             folder = partial(
                 FolderRun,
-                output,
+                out,
                 book,
                 writing,
                 force=force,
@@ -190,7 +203,7 @@ def command(
                 width=width,
                 memory=budget,
             )
-            _run(items, before, output, folder, report)
+            _run(items, before, out, folder, report)
 
 
 def _embedded(words: str | None) -> tuple[str, ...]:
@@ -215,8 +228,10 @@ def _part(mask: str | None, strength_map: str | None, of_masks: dict[str, Any]) 
         part["alpha_mask"] = True
     for name, given in (("mask", mask), ("strength_map", strength_map)):
         if given is not None and not (name == "mask" and given == ALPHA):
-            part[name] = Path(given)
-            if not part[name].exists():
+            part[name] = found = path_of(given)
+            if isinstance(found, RemotePath) and found.is_dir():
+                part[name] = found.listed()
+            elif not found.exists():
                 raise InvalidRequest(f"{given} does not exist: want a picture, or a folder of them")
     if mask is not None and strength_map is not None:
         raise InvalidRequest("give --mask or --map, not both")
@@ -226,7 +241,7 @@ def _part(mask: str | None, strength_map: str | None, of_masks: dict[str, Any]) 
 def _run(
     items: Items,
     before: Standing,
-    output: Path,
+    output: AnyPath,
     folder: Callable[..., FolderRun],
     report: Reporter,
 ) -> None:

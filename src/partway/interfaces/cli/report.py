@@ -153,8 +153,11 @@ def what_happened(plan: Plan, evaluations: int, *, text_only: bool, enlarged: bo
     return f"{dial}: {describe(plan, evaluations)}"
 
 
-def record(name: str, path: Path | None, result: EditResult) -> dict[str, Any]:
-    """One picture as a JSON object; numbers are unrounded, seconds in wall time."""
+def record(name: str, path: object, result: EditResult) -> dict[str, Any]:
+    """One picture as a JSON object; numbers are unrounded, seconds in wall time.
+
+    path  of its file, however it is named; None where it has none
+    """
     kept = result.kept
     return {
         "path": None if path is None else str(path),

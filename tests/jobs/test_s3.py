@@ -1,0 +1,188 @@
+"""Jobs on a server that speaks S3's protocol; runs where s3fs and moto are (make test-s3)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from partway.errors import OutputExists
+from partway.interfaces.cli import cli
+from partway.jobs import claim
+from partway.jobs.files import path_of
+from partway.jobs.journal import InUse
+from partway.jobs.remote import remote
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_spec("moto") is None or find_spec("s3fs") is None, reason="needs s3fs and moto"
+    ),
+    pytest.mark.filterwarnings("default"),  # theirs
+]
+FULL = "PARTWAY_FULL" in os.environ
+EDIT = ("red, navy", "-m", "analytic", "--steps", "2", "-s", "0.5", "--no-metadata")
+COUNT = 8
+CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    running = import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+def to_this_machine(self: socket.socket, address: Any) -> None:
+    assert address[0] == "127.0.0.1", "a test tried to reach the network"
+    CONNECT(self, address)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:
+    """A store with pictures in s3://shop/in, and the same in a folder."""
+    monkeypatch.setattr(socket.socket, "connect", to_this_machine)
+    monkeypatch.setattr(socket, "getaddrinfo", LOOK_UP)  # of 127.0.0.1
+    monkeypatch.chdir(tmp_path)
+    for name, value in (
+        ("HOME", str(tmp_path)),
+        ("XDG_DATA_HOME", str(tmp_path / "data")),
+        ("AWS_ENDPOINT_URL", server),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    s3fs = import_module("s3fs")
+    s3fs.S3FileSystem.clear_instance_cache()
+    fs = s3fs.S3FileSystem()
+    for bucket in fs.ls(""):
+        fs.rm(bucket, recursive=True)
+    fs.mkdir("shop")
+    rng = np.random.default_rng(1)
+    for number in range(COUNT):
+        name = f"{'sub/' if number % 2 else ''}{number:02}.png"
+        Path("in", name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (12, 12 + number % 3, 3), np.uint8)
+        Image.fromarray(pixels).save(f"in/{name}")
+        fs.pipe_file(f"shop/in/{name}", Path("in", name).read_bytes())
+    assert batch("in", "expected").exit_code == 0
+    return fs
+
+
+def batch(*words: str) -> Result:
+    result = CliRunner().invoke(cli, ["batch", *words, *EDIT])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def stored(fs: Any, folder: str) -> dict[str, bytes]:
+    fs.invalidate_cache()
+    return {
+        name.removeprefix(f"shop/{folder}/"): fs.cat_file(name)
+        for name in fs.find(f"shop/{folder}")
+        if name.endswith(".png")
+    }
+
+
+def expected() -> dict[str, bytes]:
+    files = Path("expected").rglob("*.png")
+    return {str(file.relative_to("expected")): file.read_bytes() for file in files}
+
+
+def test_the_files_of_a_folder_and_made_once(store: Any) -> None:
+    assert f"{COUNT} to make" in batch("s3://shop/in", "s3://shop/out", "--plan").stdout
+    assert stored(store, "out") == {}
+    done = batch("s3://shop/in", "s3://shop/out")
+    assert f"{COUNT} made" in done.stderr, done.output
+    assert stored(store, "out") == expected()
+    assert f"0 made, {COUNT} there already" in batch("s3://shop/in", "s3://shop/out").stderr
+    store.pipe_file("shop/in/00.png", b"no picture")
+    store.rm_file("shop/out/sub/01.png")
+    again = batch("s3://shop/in", "s3://shop/out")
+    assert again.exit_code == 3
+    assert f"1 made, {COUNT - 2} there already, 1 failed" in again.stderr
+    assert f"{COUNT // 2} made" in batch("s3://shop/in/sub/*", "s3://shop/flat").stderr
+
+
+def test_a_bucket_that_is_not_there_is_said(store: Any) -> None:
+    del store
+    done = batch("s3://nothing/in", "out")
+    assert done.exit_code == 2
+    assert "nothing" in done.stderr
+    done = batch("in", "s3://nothing/out")
+    assert done.exit_code in {2, 4}, done.output
+    assert "nothing" in done.stderr
+
+
+def test_of_two_that_put_one_name_one_is_refused(store: Any) -> None:
+    del store
+    out = remote("s3://shop/out").listed() / "a.png"
+    out.put(b"first")
+    with pytest.raises(OutputExists):
+        out.put(b"second")
+    assert out.read_bytes() == b"first"
+    out.put(b"second", overwrite=True)
+    assert out.read_bytes() == b"second"
+
+
+def test_of_two_journals_one_gets_a_place(store: Any, tmp_path: Path) -> None:
+    del store
+    both, told = threading.Barrier(2), list[object]()
+
+    def run(number: int) -> None:
+        out = path_of("s3://shop/raced")
+        both.wait()
+        try:
+            with claim.opened(out, tmp_path / f"book-{number}"):
+                told.append("opened")
+        except InUse as error:
+            told.append(error.code)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(map(str, told)) == ["in_use", "opened"]
+
+
+def test_kills_lose_nothing(store: Any) -> None:
+    words = [sys.executable, "-m", "partway", "batch", "s3://shop/in", "s3://shop/out", *EDIT]
+    rng, landed, midway = np.random.default_rng(7), 0, 0
+    while landed < (50 if FULL else 4):
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as child:
+            while child.poll() is None and not stored(store, "out"):
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0.0, 0.1))
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                landed += 1
+        there = stored(store, "out")
+        midway += 0 < len(there) < COUNT
+        assert there.items() <= expected().items(), "a result is not whole"
+        again = batch("s3://shop/in", "s3://shop/out")
+        assert again.exit_code == 0, again.stderr
+        assert f"{len(there)} there already" in again.stderr
+        assert stored(store, "out") == expected()
+        store.rm("shop/out", recursive=True)
+        for book in Path("data").rglob(".partway-batch.*"):
+            book.unlink()
+    assert midway > 0, "no kill fell into the work"
