@@ -113,6 +113,7 @@ $(TRAINING)/venv/.done: training/pocket/requirements.txt
 	$(PYTHON) -m venv .venv
 	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
 	$(DEV)/python -m pip install $(PIP_FLAGS) --no-deps sd-prompt-reader==1.3.5  # asks for a window toolkit and an old Pillow
+	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt --no-deps k-diffusion torchdiffeq torchsde trampoline  # the first asks for wandb, kornia, torchvision and more
 	@touch $@
 
 clean:  ## remove the virtual environments and caches

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from importlib import import_module
 from itertools import pairwise
 from typing import Any
@@ -63,15 +62,15 @@ def at(timesteps: NDArray[Any]) -> NDArray[Any]:
 def test_a_whole_run_of_sd1_visits_the_published_levels(steps: int) -> None:
     ramp = np.arange(steps)
     last = max(steps - 1, 1)
+    roots = SIGMAS ** (1 / 7)
     expected = {
         "normal": at(999 - 999 * ramp / last),
         "sgm_uniform": at(np.linspace(999, 0, steps + 1)[:-1]),
         "simple": SIGMAS[[-(1 + int(x * 1000 / steps)) for x in ramp]],
         "exponential": np.exp(
-            np.log(SIGMAS[-1]) + ramp / last * (math.log(0.03) - np.log(SIGMAS[-1]))
+            np.log(SIGMAS[-1]) + ramp / last * (np.log(SIGMAS[0]) - np.log(SIGMAS[-1]))
         ),
-        "karras": (SIGMAS[-1] ** (1 / 7) + ramp / last * (0.03 ** (1 / 7) - SIGMAS[-1] ** (1 / 7)))
-        ** 7,
+        "karras": (roots[-1] + ramp / last * (roots[0] - roots[-1])) ** 7,
     }
     for name, sigmas in expected.items():
         assert sigmas_of(name, SD1, steps) == pytest.approx(sigmas, rel=1e-6), name

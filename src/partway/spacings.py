@@ -24,7 +24,7 @@ from partway.strength import noise_fraction_of, nsr_of
 
 KARRAS_RHO = 7.0
 NSR_MAX = 80.0  # EDM's sigma_max: stands in for infinity where a path ends in pure noise
-NSR_MIN = 0.03  # about the lowest level of Stable Diffusion 1.x
+NSR_MIN = 0.03  # about the lowest level of Stable Diffusion 1.x: for models without a table
 BETA_SHAPE = 0.6  # both parameters of the beta distribution
 TIMESTEPS = 1000  # that `simple` rounds to where a model has no table
 
@@ -43,7 +43,8 @@ def _times(schedule: Schedule, start: float) -> tuple[float, float]:
 def _nsrs(schedule: Schedule, start: float) -> tuple[float, float]:
     """Noise-to-signal ratios of a start and of the lowest level, both finite and above 0."""
     high = min(nsr_of(start), NSR_MAX)
-    return high, min(max(nsr_of(schedule.lowest), NSR_MIN), high / 10.0)
+    low = nsr_of(schedule.lowest)
+    return high, min(low if schedule.table else max(low, NSR_MIN), high / 10.0)
 
 
 def uniform(schedule: Schedule, start: float, steps: int) -> list[float]:

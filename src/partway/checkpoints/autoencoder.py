@@ -38,6 +38,11 @@ class Autoencoder:
             self._shift = np.float32(config.get("shift_factor") or 0.0)
             self._scale = np.float32(config.get("scaling_factor") or 1.0)
 
+    @property
+    def origin(self) -> Array:
+        """Latents of z = 0, to broadcast over others."""
+        return np.asarray(-self._shift * self._scale, np.float32)
+
     def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
         """(3, H, W) in [-1, 1] → latents (C, h, w).
 

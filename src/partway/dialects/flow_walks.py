@@ -3,9 +3,9 @@
     flow_walk(config, "flux", 0.6, steps=20, tokens=4096) -> Walk
 
 The sibling of partway.dialects.walks for FLUX, Stable Diffusion 3, Z-Image and Qwen-Image
-(huggingface/diffusers 0.42.1, pipelines/*/pipeline_*_img2img.py and
-schedulers/scheduling_flow_match_euler_discrete.py). They differ in little: the grid, and what
-becomes of the guidance.
+(huggingface/diffusers 0.42.1, pipelines/*/pipeline_*_img2img.py, pipeline_*_inpaint.py and
+schedulers/scheduling_flow_match_euler_discrete.py). They differ in little: the grid, what becomes
+of the guidance, and in Stable Diffusion 3's inpainting a shift that is left out.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Flow:
     needs_negative  guidance acts only beside a negative prompt
     added      guidance adds to the prompt's estimate: 1 is ours 2
     most       mu at the larger size where a config does not say
+    masked_unshifted  the inpainting pipeline decodes without the autoencoder's shift
     """
 
     guidance: str = "guidance_scale"
@@ -45,6 +46,7 @@ class Flow:
     needs_negative: bool = False
     added: bool = False
     most: float = 1.15
+    masked_unshifted: bool = False
 
     def scale(self, asked: float, negative: str) -> float:
         """Our guidance scale for diffusers' number; 1 where it does not act."""
@@ -60,7 +62,7 @@ class Flow:
 # By family.
 FLOWS = {
     "flux": Flow("true_cfg_scale", needs_negative=True),
-    "sd3": Flow(own_ends=True, most=1.16),
+    "sd3": Flow(own_ends=True, most=1.16, masked_unshifted=True),
     "z_image": Flow(added=True),
     "qwen_image": Flow("true_cfg_scale", needs_negative=True),
 }

@@ -6,9 +6,9 @@ the source's own size, cut to the stride; noise comes from torch's generator, fi
 the autoencoder's posterior, then for the start; the walk may end above no noise; and nothing that
 the autoencoder lost comes back.
 
-With a mask it is the inpainting pipeline's: at strength 1 from pure noise; a network of 4 channels
-is shown the source outside the mask, noised anew by the first noise at every level, one of 9 sees
-the rest of the picture beside x. Nothing is pasted back over the result.
+With a mask it is the inpainting pipeline's: at strength 1 from pure noise; a flow or a network of 4
+channels is shown the source outside the mask, noised anew by the first noise at every level, one of
+9 sees the rest of the picture beside x. Nothing is pasted back over the result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from partway import images
 from partway.checkpoints.draws import Draws
 from partway.checkpoints.inpainting import Beside
 from partway.denoiser import Array, Rows, Solver, guide
-from partway.dialects.flow_walks import flow_walk
+from partway.dialects.flow_walks import FLOWS, Flow, flow_walk
 from partway.dialects.walks import Walk, walk
 from partway.edits.region import HALF, selected
 from partway.errors import InvalidRequest
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 
 class Encoder(Protocol):
     """What a family of torch checkpoints can do beside."""
+
+    @property
+    def origin(self) -> Array:
+        """(C, 1, 1) or one number: latents of the autoencoder's own zero; of flows."""
+        ...
 
     def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
         """Latents, with a draw a sample of the posterior."""
@@ -67,11 +72,6 @@ def walk_of(request: EditRequest, profile: Profile, size: Extent | None = None) 
             f"{profile.name} has guidance built in, which diffusers sets by --cfg-scale: not "
             "followed; leave --as out"
         )
-    if profile.schedule.path == "flow" and request.mask is not None:
-        raise InvalidRequest(
-            f"{profile.name} is a flow, whose inpainting pipelines are not followed; leave --as or "
-            "--mask out"
-        )
     for_masks = profile.inpaints or (
         profile.schedule.path == "vp" and checkpoint.pipeline.endswith("InpaintPipeline")
     )
@@ -88,6 +88,11 @@ def walk_of(request: EditRequest, profile: Profile, size: Extent | None = None) 
         width, height = (length // profile.stride for length in size or (side, side))
         return flow_walk(config, profile.family, sampler, strength, steps, width * height)
     return walk(config, profile.schedule.table, sampler, strength, steps)
+
+
+def flow_of(profile: Profile) -> Flow | None:
+    """What diffusers' pipelines of a flow have of their own; None for other models."""
+    return FLOWS[profile.family] if profile.schedule.path == "flow" else None
 
 
 def plan(request: EditRequest, profile: Profile, extent: Extent | None) -> Plan:
@@ -154,6 +159,12 @@ def begin(
     if image is not None and chosen is not None:
         hidden = _on_canvas(chosen, place)
         mask = _on_latents(hidden, shape)
+        flow = flow_of(family.profile)
+        if flow is not None:
+            walking = _renoised(walking, cast("Array", latents), noise, mask)
+            if flow.masked_unshifted:
+                walking = _moved(walking, encoder.origin)
+            return guide(walking, condition, negative, guidance)
         beside = encoder.beside(image, hidden, mask, draws)  # also where only its draw is used
         if inpaints:
             condition, negative = Beside(condition, beside), Beside(negative, beside)
@@ -193,3 +204,8 @@ def _renoised(solver: Solver, source: Array, noise: Array, mask: Array) -> Solve
         return mask * done.value + (1.0 - mask) * source
     finally:
         solver.close()
+
+
+def _moved(solver: Solver, way: Array) -> Solver:
+    """The same walk, its end moved."""
+    return (yield from solver) + way

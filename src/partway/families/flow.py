@@ -75,6 +75,11 @@ class RectifiedFlow:
         """Of its weights; 0 where a script holds them."""
         return own_size(self.profile, self.pipe)
 
+    @property
+    def origin(self) -> Array:
+        """Latents that are the autoencoder's own zero, to broadcast over others."""
+        return self._autoencoder.origin
+
     def encode(self, image: Array, draw: Callable[[], Array] | None = None) -> Array:
         """(3, H, W) in [-1, 1] → latents (C, h, w)."""
         return self._autoencoder.encode(image, draw)
