@@ -1,12 +1,10 @@
 """Is measured change linear in the dial? `make calibrate-pocket`, and what came of it.
 
-The style pairs are split in two halves of different pictures:
-
-    fitted     even pairs: change at every level, the curve and the gain of each model
-    held out   odd pairs: change at 0.1 … 0.9 of dial `perceptual`, by those curves
-
-for pocket and for pocket-v0, an earlier model of the same domain. `--write` stores pocket's curve
-and gain in its config.json. Writes docs/results/calibration.json and calibration.md.
+The style pairs are dealt into FOLDS parts of different pictures. Each part is measured at
+0.1 … 0.9 of dial `perceptual` by the curve that the other parts give, so that every picture is held
+out once; the curve and the gain that are kept come from all of them. For pocket and for pocket-v0,
+an earlier model of the same domain. `--write` stores pocket's curve and gain in its config.json.
+Writes docs/results/calibration.json and calibration.md.
 """
 
 from __future__ import annotations
@@ -21,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench_dial import load_pairs
-from partway.calibration import Calibration
-from partway.edits.measure import calibrate, changes
+from partway.calibration import FULL, LEVELS, Calibration, fit
+from partway.edits.measure import changes
 from partway.edits.target import Found, find
 from partway.engine import Engine
 from partway.errors import Unreachable
@@ -37,6 +35,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 POINTS = [round(0.1 * i, 1) for i in range(1, 10)]
 KEEPS = (0.85, 0.7, 0.5, 0.3)
 MODELS = {"pocket": "pocket", "pocket-v0": str(PAIRS.parent)}
+FOLDS = 4
 LEAST_PEARSON, MOST_APART = 0.97, 0.05
 
 
@@ -48,10 +47,21 @@ def requests(pairs: list[dict[str, Any]], model: str) -> list[EditRequest]:
     ]
 
 
-def held_out(engine: Engine, asked: list[EditRequest], found: Calibration) -> dict[str, Any]:
-    """Change over dial `perceptual`: mean, spread over pictures, Pearson of means and of all."""
-    levels = [found.curve.noise_fraction(point) for point in POINTS]
-    every = changes(engine.run_many, asked, levels)
+def held_out(
+    engine: Engine, asked: list[EditRequest], measured: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Change over dial `perceptual`, each picture by a curve that never saw it.
+
+    measured  (pictures, LEVELS) change of each of `asked`
+
+    Mean, spread over pictures, Pearson of means and of all.
+    """
+    every = np.empty((len(asked), len(POINTS)))
+    for part in range(FOLDS):
+        others = np.arange(len(asked)) % FOLDS != part
+        curve = fit(LEVELS, measured[others]).curve
+        levels = [curve.noise_fraction(point) for point in POINTS]
+        every[part::FOLDS] = changes(engine.run_many, asked[part::FOLDS], levels)
     means = every.mean(axis=0)
     own = [pearson(POINTS, row) for row in every]
     return {
@@ -98,7 +108,7 @@ def write_into(folder: Path, found: Calibration) -> None:
     config = json.loads(file.read_text("utf-8"))
     stored = found.stored()
     config["gain"] = stored.pop("gain")
-    config["calibration"] = {key: stored[key] for key in ("curve", "least", "most", "pictures")}
+    config["calibration"] = {key: stored[key] for key in ("curve", "full", "pictures")}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in config.items()]
     file.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
 
@@ -107,8 +117,9 @@ def table(report: dict[str, Any]) -> str:
     """Markdown."""
     first, second = (report["models"][name] for name in MODELS)
     about = (
-        f"Fitted on {report['fitted']} style pairs, measured on {report['held_out']} others. "
-        "Change is 1 − kept structure; ± is the standard deviation over pictures."
+        f"{report['pairs']} style pairs, each measured by a curve fitted on the others (in "
+        f"{FOLDS} parts). Change is 1 − kept structure, by the rule {FULL:g} × strength; ± is "
+        "the standard deviation over pictures."
     )
     lines = [
         about,
@@ -150,12 +161,11 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def last_report(fitted: int, others: int) -> dict[str, Any]:
+def last_report(pairs: int) -> dict[str, Any]:
     """The models of the report that is there, if it is of as many pairs."""
     file = RESULTS / "calibration.json"
     report: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    same = (report.get("fitted"), report.get("held_out")) == (fitted, others)
-    return report["models"] if same else {}
+    return report["models"] if report.get("pairs") == pairs else {}
 
 
 def broken_promises(report: dict[str, Any]) -> list[str]:
@@ -175,12 +185,12 @@ def broken_promises(report: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Fit, store where asked, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pairs", type=int, default=32, help="half of them to fit on")
+    parser.add_argument("--pairs", type=int, default=64)
     parser.add_argument("--targets", type=int, default=6, help="pictures to try --keep on")
     parser.add_argument("--write", action="store_true", help="into pocket's config.json")
     options = parser.parse_args()
     pairs = load_pairs(PAIRS, options.pairs)
-    before = last_report(len(pairs[::2]), len(pairs[1::2]))
+    before = last_report(len(pairs))
     models: dict[str, Any] = {}
     targeted: list[dict[str, Any]] = []
     for name, model in MODELS.items():
@@ -189,25 +199,25 @@ def main() -> None:
         if name not in EMBEDDED and known.get("weights") == weights:
             models[name] = known  # measured before on these pairs, and the same since
             continue
-        engine = Engine()
-        found = calibrate(engine.run_many, requests(pairs[::2], model))
+        engine, asked = Engine(), requests(pairs, model)
+        measured = changes(engine.run_many, asked)
+        found = fit(LEVELS, measured)
         if options.write and name in EMBEDDED:
             write_into(EMBEDDED[name], found)
-        asked = requests(pairs[1::2], model)
         words = {word: named_strength(word, gain=found.gain, curve=found.curve) for word in WORDS}
         models[name] = {
             "weights": weights,
             **found.stored(),
-            **held_out(engine, asked, found),
+            **held_out(engine, asked, measured),
             "words": words,
         }
         print(name, json.dumps(models[name]), flush=True)
         if name == "pocket":
-            targeted = targets(engine, asked[: options.targets], found)
+            without = fit(LEVELS, measured[options.targets :])
+            targeted = targets(engine, asked[: options.targets], without)
     first, second = (np.array(models[name]["change"]) for name in MODELS)
     report = {
-        "fitted": len(pairs[::2]),
-        "held_out": len(pairs[1::2]),
+        "pairs": len(pairs),
         "apart": round(float(np.abs(first - second).max()), 4),
         "models": models,
         "targets": targeted,

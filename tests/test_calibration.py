@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partway.calibration import (
+    FULL,
     LEVELS,
     PROMISED,
     Curve,
@@ -59,13 +60,13 @@ def test_a_curve_is_smooth_and_does_not_overshoot() -> None:
     assert 0.55 <= min(between) <= max(between) <= 0.8
 
 
-def test_change_runs_from_least_to_most() -> None:
-    curve = Curve(CURVE.knots, 0.02, 0.98)
-    assert curve.change(0.0) == pytest.approx(0.02)
-    assert curve.change(1.0) == pytest.approx(0.98)
-    assert curve.change(0.8) == pytest.approx(0.02 + 0.96 * 0.6)
-    assert curve.share_of_change(0.5) == pytest.approx(0.5)
-    assert (curve.share_of_change(0.0), curve.share_of_change(1.0)) == (0.0, 1.0)
+def test_change_runs_from_nothing_to_full() -> None:
+    curve = Curve(CURVE.knots, 0.8)
+    assert curve.change(0.0) == pytest.approx(0.0, abs=1e-9)
+    assert curve.change(1.0) == pytest.approx(0.8)
+    assert curve.change(0.8) == pytest.approx(0.8 * 0.6)
+    assert curve.share_of_change(0.4) == pytest.approx(0.5)
+    assert (curve.share_of_change(0.0), curve.share_of_change(0.9)) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +110,28 @@ def test_a_made_up_model_is_found_again() -> None:
     changes = own * [[law(f) for f in LEVELS]] + rng.normal(0, 0.02, (200, len(LEVELS)))
     found = fit(LEVELS, changes)
     assert found.pictures == 200
-    assert found.curve.least == pytest.approx(0.03, abs=0.01)
-    assert found.curve.most == pytest.approx(0.98, abs=0.03)
+    assert found.curve.full == FULL
     dial = [i / 10 for i in range(1, 10)]
     changed = [law(found.curve.noise_fraction(u)) for u in dial]
-    wanted = [0.03 + 0.95 * u for u in dial]
-    assert changed == pytest.approx(wanted, abs=0.02)
+    assert changed == pytest.approx([FULL * u for u in dial], abs=0.02)
     assert found.spread[7] == pytest.approx(0.02 + own.std() * law(LEVELS[7]), abs=0.015)
+
+
+@pytest.mark.parametrize("most", [0.9, 1.0, 1.1])
+def test_models_that_differ_change_alike_at_one_number(most: float) -> None:
+    """One lets go late and ends far, one early and near: up to 0.9 the dial hides it."""
+    for power in (1.0, 2.0, 5.0):
+        law = np.array([most * f**power for f in LEVELS])
+        curve = fit(LEVELS, law[None]).curve
+        dial = [i / 10 for i in range(1, 10)]
+        changed = [most * curve.noise_fraction(u) ** power for u in dial]
+        assert changed == pytest.approx([FULL * u for u in dial], abs=0.03)
+
+
+def test_a_model_that_cannot_change_as_much_uses_what_it_has() -> None:
+    curve = fit(LEVELS, np.array([[0.4 * f for f in LEVELS]])).curve
+    assert curve.full == pytest.approx(0.4)
+    assert curve.noise_fraction(0.5) == pytest.approx(0.5, abs=0.01)
 
 
 def test_plateaus_and_steps_back_still_rise() -> None:

@@ -6,9 +6,9 @@ unrelated ones. Many pictures measured at a few levels become a curve in two ste
     pool adjacent violators     the nearest rising means, in least squares, to noisy ones
     monotone cubic              smooth between the knots, without overshoot
 
-and the curve turns a *share* of the way from the least change (what the autoencoder alone does) to
-the most (text-to-image) into a noise fraction. Dial `perceptual` reads strength as that share, so
-that measured change is linear in it. The curve is pure Python, so that reading a plan stays cheap.
+and the curve turns a *share* of FULL into the noise fraction that changes pictures by as much. Dial
+`perceptual` reads strength as that share: measured change is linear in it, and the same on every
+calibrated model. The curve is pure Python, so that reading a plan stays cheap.
 """
 
 from __future__ import annotations
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 Knots: TypeAlias = tuple[tuple[float, float], ...]
 
+# Change that share 1 stands for, on all models alike. Text-to-image goes beyond it, on some little
+# and on others far (0.87 and 1.01 were measured): the dial keeps to it up to LINEAR, and what is
+# left up to pure noise is passed in the rest.
+FULL = 0.85
+LINEAR = 0.95  # of share
 # Where pictures are measured: close together where models change them fastest.
 LEVELS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.575, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 MAX_KNOTS = 32
 LEAST_GAP = 0.004  # of share between two knots: nearer ones are measuring error
-LEAST_SPAN = 0.2  # of change from the least to the most: below, a dial would only read noise
+LEAST_SPAN = 0.2  # of change from the least noise to the most: below, a dial would only read noise
 
 # Kept structure that the words for strengths promise on dial `standard` (strength.BANDS): texture
 # changes at 0.3, composition stays at 0.5, loose structure at 0.7 … 0.85.
@@ -46,13 +51,11 @@ class Curve:
     """A rising curve from share of change to noise fraction.
 
     knots  (share, noise fraction), both strictly rising, from (0, 0) to (1, 1)
-    least  change at share 0: what encoding and decoding alone cost
-    most   change at share 1
+    full   change that share 1 stands for: FULL, or less of a model that cannot change as much
     """
 
     knots: Knots
-    least: float = 0.0
-    most: float = 1.0
+    full: float = 1.0
 
     def __post_init__(self) -> None:
         first_last = (self.knots[:1], self.knots[-1:])
@@ -60,8 +63,8 @@ class Curve:
             raise InvalidRequest("a calibration curve runs from (0, 0) to (1, 1)")
         if not all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(self.knots)):
             raise InvalidRequest(f"a calibration curve rises everywhere, got {self.knots}")
-        if not 0.0 <= self.least < self.most:
-            raise InvalidRequest(f"change runs from {self.least} to {self.most}, want a rise")
+        if not self.full > 0.0:
+            raise InvalidRequest(f"full change is {self.full}, want more than 0")
 
     @property
     def flat(self) -> tuple[float, ...]:
@@ -93,12 +96,12 @@ class Curve:
         return (low + high) / 2
 
     def change(self, noise_fraction: float) -> float:
-        """Change to expect at a level."""
-        return self.least + (self.most - self.least) * self.share(noise_fraction)
+        """Change to expect at a level, up to `full`: pure noise may give more."""
+        return self.full * self.share(noise_fraction)
 
     def share_of_change(self, change: float) -> float:
         """The share, 0 … 1, at which to expect a change; the nearest where there is none."""
-        return min(max((change - self.least) / (self.most - self.least), 0.0), 1.0)
+        return min(max(change / self.full, 0.0), 1.0)
 
 
 def _slopes(knots: Knots) -> list[float]:
@@ -137,8 +140,7 @@ class Calibration:
         """As plain data, for a JSON file."""
         return {
             "curve": [list(knot) for knot in self.curve.knots],
-            "least": self.curve.least,
-            "most": self.curve.most,
+            "full": self.curve.full,
             "gain": self.gain,
             "pictures": self.pictures,
             "measured": [
@@ -153,8 +155,7 @@ def curve_from(stored: object) -> Curve:
         values: Mapping[str, Any] = dict(stored)  # type: ignore[call-overload]
         return Curve(
             knots_from(values["curve"]),
-            number("least", values.get("least", 0.0)),
-            number("most", values.get("most", 1.0)),
+            number("full", values["full"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidRequest(f"a calibration cannot be understood: {error!r}") from error
@@ -200,18 +201,20 @@ def fit(levels: Sequence[float], changes: NDArray[np.floating[Any]]) -> Calibrat
         raise InvalidRequest(f"levels are {levels}, want at least three, rising, the last one 1")
     means = changes.mean(axis=0)
     smooth = rising(means.tolist())
-    least, most = max(float(smooth[0]), 0.0), float(smooth[-1])
+    least, most = float(smooth[0]), float(smooth[-1])
     if most - least < LEAST_SPAN:
         raise InvalidRequest(
             f"from least to most noise the pictures changed from {least:.2f} to {most:.2f}: too "
             "little for a dial; try other pictures, or prompts that name something else"
         )
+    full = min(most, FULL)
     knots = [(0.0, 0.0)]
     for level, change in zip(levels, smooth, strict=True):
-        share = (float(change) - least) / (most - least)
-        if knots[-1][0] + LEAST_GAP <= share <= 1.0 - LEAST_GAP and level > knots[-1][1]:
+        share = float(change) / full
+        if knots[-1][0] + LEAST_GAP <= share <= LINEAR - LEAST_GAP and level > knots[-1][1]:
             knots.append((round(share, 5), float(level)))
-    curve = Curve((*knots, (1.0, 1.0)), round(least, 4), round(most, 4))
+    knots.append((LINEAR, round(float(np.interp(LINEAR * full, smooth, levels)), 5)))
+    curve = Curve((*knots, (1.0, 1.0)), round(full, 4))
     return Calibration(
         curve=curve,
         gain=fit_gain(levels, 1.0 - smooth),

@@ -10,8 +10,8 @@ dial is continuous and strictly increasing. Nothing here knows steps, samplers o
     noise      noise_fraction = strength
     sd1        the noise that Stable Diffusion 1.x has at timestep 1000 * strength
     standard   sd1's noise-to-signal ratio times the model's gain (default)
-    perceptual the noise that changes pictures by this share of all the model can change them, from
-               its calibration curve: measured change is linear in strength
+    perceptual the noise that changes pictures by this share of calibration.FULL, from the model's
+               calibration curve: measured change is linear in strength, and the same on all models
 """
 
 from __future__ import annotations
@@ -177,8 +177,7 @@ def strength_at(
     return (low + high) / 2
 
 
-# Words for strengths: the share of all change on a calibrated model, and the strength on dial
-# `standard` that stands in for it on others.
+# Words for strengths: on dial `perceptual` of a calibrated model, and on dial `standard` of others.
 WORDS: Mapping[str, tuple[float, float]] = {
     "subtle": (0.15, 0.3),
     "balanced": (0.3, 0.5),

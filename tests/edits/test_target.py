@@ -20,7 +20,7 @@ from partway.fidelity import percent
 from partway.images import read_bytes
 from partway.request import EditRequest
 
-LINE = Curve(((0.0, 0.0), (1.0, 1.0)), 0.02, 0.98)
+LINE = Curve(((0.0, 0.0), (1.0, 1.0)))
 
 
 def walk(
