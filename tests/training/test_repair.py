@@ -41,19 +41,18 @@ def test_an_edit_ends_where_every_estimate_says(guidance: float) -> None:
     assert all((later <= sooner).all() for sooner, later in pairwise(seen))
 
 
-def test_only_what_lies_on_its_target_crosses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_lies_well_on_its_target_crosses(monkeypatch: pytest.MonkeyPatch) -> None:
     class Planned:
         def plan(self, size: int, seed: int, step: int) -> dict[str, Any]:
             return {
-                "start": np.array([0.4, 0.4, 0.9, 1.0]),
-                "t": np.array([0.2, 0.2, 0.5, 0.5]),
-                "target": np.array([1, 2, 3, 4]),
-                "other": np.array([1, 9, 3, 4]),
+                "start": np.array([0.4, 0.4, 0.9, 1.0, 0.5]),
+                "t": np.array([0.2, 0.2, 0.5, 0.5, 0.1]),
+                "score": np.array([1.0, 0.6, 1.0, 1.0, 0.9]),
             }
 
-    plan = script("redraw").plan_of(Planned(), 4, 0)
-    assert plan["start"].tolist() == [0.4, 1.0, 1.0, 1.0]
-    assert plan["t"][0] == 0.4
+    plan = script("redraw").plan_of(Planned(), 5, 0)
+    assert plan["start"].tolist() == [0.4, 1.0, 1.0, 1.0, 0.5]
+    assert plan["t"][[0, 4]].tolist() == [0.4, 0.5]
     assert ((plan["t"] >= 0.05) & (plan["t"] <= 0.75)).all()
 
 

@@ -152,7 +152,7 @@ class Planner:
         index, drawn = int(rng.choice(self.usable)), bool(rng.random() < 0.1)
         record, other = self.records[index], self.crossing(index, drawn, rng)
         crossed = bool(rng.random() < self.crossed)
-        t, start = self.levels(crossed, lowest_start(other.pop("score")), rng)
+        t, start = self.levels(crossed, lowest_start(other["score"]), rng)
         flip = -1.0 if rng.random() < 0.1 and not SIDED.search(record["subject"]) else 1.0
         zoom, dx, dy = 1.0, 0.0, 0.0
         if rng.random() < 0.35:
