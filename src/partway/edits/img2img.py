@@ -14,6 +14,7 @@ from partway import images
 from partway.denoiser import Array, Rows, guide, keep_source
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
+from partway.ground import Ground, plain_ground
 from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.residual import restore
@@ -37,15 +38,18 @@ class Encoded:
 
     latents     (C, h, w)
     round_trip  (H, W, 3) float32 in 0 … 255: the source encoded, decoded and scaled back
+    ground      of the source on the canvas, for models that keep it plain
     """
 
     latents: Array
     round_trip: Array
+    ground: Ground | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
-        return self.latents.nbytes + self.round_trip.nbytes
+        ground = 0 if self.ground is None else self.ground.where.nbytes
+        return self.latents.nbytes + self.round_trip.nbytes + ground
 
 
 def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:
@@ -59,11 +63,13 @@ def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> C
 
 def encode(family: Family, picture: Picture, place: Canvas) -> Encoded:
     """Encode a source once; edits of any strength share it."""
-    latents = family.encode(images.to_canvas(picture.rgb, place))
+    seen = images.to_canvas(picture.rgb, place)
+    latents = family.encode(seen)
     check_finite(latents, "encoding the source")
     decoded = family.decode(latents)
     check_finite(decoded, "decoding the source")
-    return Encoded(latents, images.from_canvas(decoded, place))
+    ground = plain_ground(seen) if family.profile.plain_ground else None
+    return Encoded(latents, images.from_canvas(decoded, place), ground)
 
 
 def beside(family: Family, part: Part, hidden: NDArray[np.bool_], place: Canvas) -> Array:
@@ -125,6 +131,9 @@ def finish(
     check_finite(latents, "sampling")
     decoded = family.decode(latents)
     check_finite(decoded, "decoding")
+    if source is not None and source.ground is not None:
+        tolerance = family.profile.plain_ground
+        decoded = source.ground.settle(decoded, tolerance, plan.noise_fraction)
     values = images.from_canvas(decoded, place)
     share = 1.0 - plan.noise_fraction
     if picture is not None and source is not None and part is not None:
