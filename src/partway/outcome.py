@@ -37,9 +37,10 @@ def enlarged(profile: Profile, place: Canvas) -> tuple[str, ...]:
 def unread(family: Family, request: EditRequest) -> tuple[str, ...]:
     """Notes on words that are not read: beyond a family's length, or negative where none act."""
     notes: Callable[[str], tuple[str, ...]] = getattr(family, "notes", _nothing)
-    if request.negative_prompt and family.profile.built_in_guidance:
-        name = family.profile.name
-        return (*notes(request.prompt), f"{name} has guidance built in: it has no negative prompt")
+    built_in = family.profile.built_in_guidance and request.true_cfg_scale == 1.0
+    if request.negative_prompt and built_in:
+        note = f"{family.profile.name} has guidance built in: a negative prompt acts only "
+        return (*notes(request.prompt), note + "with --true-cfg-scale, at two evaluations a step")
     return (*notes(request.prompt), *notes(request.negative_prompt))
 
 

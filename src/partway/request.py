@@ -57,6 +57,8 @@ class EditRequest:
     sampler, spacing   registered names; None as the sampler means the model's own
     guidance_scale     1 is off; None means the model's own
     guidance_interval  noise fractions between which guidance acts
+    true_cfg_scale     weight of the prompt against the negative one beside a guidance that the
+                       network has built in (FLUX.1 dev), as diffusers calls it; 1 is off
     seed               0 … 2³² - 1
     size               (width, height) of a text-to-image result; None means the model's native
     working_multiple   work at 1 … 4 times the model's native size
@@ -104,6 +106,7 @@ class EditRequest:
     spacing: str = DEFAULT_SPACING
     guidance_scale: float | None = None
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    true_cfg_scale: float = 1.0
     seed: int = 1
     size: tuple[int, int] | None = None
     working_multiple: int = 1
@@ -137,6 +140,7 @@ class EditRequest:
         check_seed(self.seed)
         scale = 1.0 if self.guidance_scale is None else self.guidance_scale
         Guidance(scale, self.guidance_interval)
+        Guidance(self.true_cfg_scale)
         if self.steps is not None and self.full_steps is not None:
             raise InvalidRequest("give --steps or --full-steps, not both")
         if self.steps is not None:
@@ -272,7 +276,14 @@ class EditRequest:
                 "fill",
             ),
             whole: ("steps", "full_steps", "seed", "working_multiple", "mask_grow", "padding"),
-            number: ("strength", "gain", "guidance_scale", "mask_feather", "scale"),
+            number: (
+                "strength",
+                "gain",
+                "guidance_scale",
+                "true_cfg_scale",
+                "mask_feather",
+                "scale",
+            ),
             data: ("source", "strength_map", "mask"),
             truth: ("keep_colors", "recolor", "alpha_mask", "mask_invert", "only_masked"),
         }

@@ -226,4 +226,5 @@ def _words(
         condition = condition.told(told)
     if guidance.scale == 1.0:
         return condition, condition, guidance
-    return condition, remembered.condition(family, request.negative_prompt), guidance
+    negative = remembered.condition(family, request.negative_prompt)
+    return condition, negative if told is None else negative.told(told), guidance

@@ -117,6 +117,27 @@ def test_same_picture(engine: Engine, source: Image.Image, kind: str) -> None:
         assert apart < TOLERANCE, (strength, steps, guidance, negative)
 
 
+@pytest.mark.parametrize(("negative", "true"), [("blue", 4.0), (None, 4.0), ("blue", 0.5)])
+def test_true_cfg_beside_a_built_in_guidance(
+    engine: Engine, source: Image.Image, negative: str | None, true: float
+) -> None:
+    """It acts above 1 and beside a negative prompt, there and here."""
+    reference = theirs(
+        "flux-dev", source, 2.0, prompt="a red house", negative_prompt=negative, strength=0.8,
+        num_inference_steps=4, true_cfg_scale=true,
+    )  # fmt: skip
+    asked: dict[str, Any] = {
+        "source": read_bytes(source), "prompt": "a red house", "negative_prompt": negative or "",
+        "strength": 0.8, "steps": 4, "guidance_scale": 2.0,
+    }  # fmt: skip
+    made, result = ours(engine, "flux-dev", true_cfg_scale=true, **asked)
+    assert np.abs(made - reference).max() < TOLERANCE
+    plain, _ = ours(engine, "flux-dev", **asked)
+    acts = negative is not None and true > 1.0
+    assert (np.abs(made - plain).max() > 20 * TOLERANCE) == acts
+    assert result.evaluations == 4
+
+
 @pytest.mark.parametrize("kind", PIPELINES)
 def test_guidance_and_words_matter(engine: Engine, source: Image.Image, kind: str) -> None:
     """What the comparison above would not notice if it reached neither side."""

@@ -154,11 +154,37 @@ def test_flux_dev_is_told_its_guidance(icon: Image.Image) -> None:
     family.predict = counting
     made = engine.run(asked("flux-dev", icon, negative_prompt="blue"))
     assert rows == [1, 1]
-    assert "flux-dev has guidance built in: it has no negative prompt" in made.warnings
+    assert any("negative prompt acts only with --true-cfg-scale" in each for each in made.warnings)
     plain, other = (
         engine.run(asked("flux-dev", icon, guidance_scale=scale)) for scale in (None, 30.0)
     )
     assert made.image.tobytes() == plain.image.tobytes() != other.image.tobytes()
+
+
+def test_true_cfg_beside_a_built_in_guidance(icon: Image.Image) -> None:
+    """Two evaluations a step, both told the guidance; the negative prompt acts."""
+    engine = Engine()
+    family: Any = engine.family(profile_of(str(tiny.folder_of("flux-dev"))), "fp32")
+    told: list[list[float]] = []
+    real = family.predict
+
+    def listening(x: Any, levels: Any, conditions: Any) -> Any:
+        told.append([words.guidance for words in conditions])
+        return real(x, levels, conditions)
+
+    family.predict = listening
+    changes: list[dict[str, Any]] = [{}, {"negative_prompt": "blue"}, {"true_cfg_scale": 1.0}]
+    pictures = [
+        engine.run(asked("flux-dev", icon, **{"true_cfg_scale": 4.0, "guidance_scale": 2.0} | more))
+        for more in changes
+    ]
+    assert told == [[2.0, 2.0]] * 4 + [[2.0]] * 2
+    assert len({made.image.tobytes() for made in pictures}) == 3
+    assert not any("negative" in note for made in pictures for note in made.warnings)
+    with pytest.raises(InvalidRequest, match="--cfg-scale 4"):
+        engine.run(asked("sd3", icon, true_cfg_scale=4.0))
+    with pytest.raises(InvalidRequest, match="allowed is 0"):
+        asked("flux-dev", icon, true_cfg_scale=-1.0)
 
 
 @pytest.mark.parametrize(("kind", "tokens"), [("sd3", 256), ("z-image", 512), ("qwen-image", 1024)])

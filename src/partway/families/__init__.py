@@ -313,12 +313,21 @@ def guidance_of(request: EditRequest, profile: Profile) -> tuple[float | None, G
     """What the network is told, None where it has no guidance built in, and what acts outside it.
 
     Followed exactly, the number is diffusers' own, which there is off at and below 1.
+    InvalidRequest for a true CFG scale where no other guidance is.
     """
     asked, scale = request.guidance_scale, scale_of(request, profile)
+    flow = flow_walks.FLOWS.get(profile.family, flow_walks.Flow())
     if profile.built_in_guidance:
-        return scale, Guidance(1.0)
+        beside = request.true_cfg_scale
+        if request.dialect is not None:
+            beside = flow.scale(beside, request.negative_prompt)
+        return scale, Guidance(beside, request.guidance_interval, profile.norm_patch)
+    if request.true_cfg_scale != 1.0:
+        raise InvalidRequest(
+            f"{profile.name} has no guidance built in that a true CFG scale could act beside: its "
+            f"weight of the prompt is --cfg-scale {request.true_cfg_scale:g}"
+        )
     if request.dialect is not None:
-        flow = flow_walks.FLOWS.get(profile.family, flow_walks.Flow())
         theirs = flow.theirs(scale) if asked is None else asked
         scale = flow.scale(theirs, request.negative_prompt)
     return None, Guidance(scale, request.guidance_interval, profile.norm_patch)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 DEFAULT_STRENGTH = 0.25
 TAKEN = (
     "prompt", "negative_prompt", "dial", "steps", "full_steps", "sampler", "spacing",
-    "guidance_scale", "guidance_interval", "working_multiple", "precision", "runtime",
-    "keep_colors", "recolor",
+    "guidance_scale", "guidance_interval", "true_cfg_scale", "working_multiple", "precision",
+    "runtime", "keep_colors", "recolor",
 )  # fmt: skip
 
 

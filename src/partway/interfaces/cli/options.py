@@ -143,6 +143,14 @@ def edit_options(function: F) -> F:
                 help="Noise fractions between which guidance acts. [default: 0:1]",
             ),
             click.option(
+                "--true-cfg-scale",
+                type=float,
+                default=1.0,
+                show_default=True,
+                help="Weight of the prompt against the negative one, beside a guidance that the "
+                "model has built in (FLUX.1 dev), at twice the evaluations; 1 is off.",
+            ),
+            click.option(
                 "--precision",
                 type=Registered("precision", PRECISIONS),
                 default="auto",

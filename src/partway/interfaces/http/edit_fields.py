@@ -74,6 +74,9 @@ class EditFields(BaseModel):
     spacing: str = DEFAULT_SPACING
     guidance_scale: float | None = Field(None, description="1 is off; the model's own by default.")
     guidance_interval: Pair = Field((0.0, 1.0), description="Noise fractions, as 0.2:0.9.")
+    true_cfg_scale: float = Field(
+        1.0, description="Beside a guidance that the model has built in; 1 is off."
+    )
     seed: int | Literal["random"] = Field(1, description="0 … 2³² − 1, or random.")
     size: Size | None = Field(None, description="WxH of a picture made from the prompt alone.")
     working_multiple: int = Field(1, description="Work at 1 … 4 times the native size.")

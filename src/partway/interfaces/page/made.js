@@ -20,6 +20,7 @@ const ABSENT = {
   scale: ["the enlargement", null],
   recolor: ["the palette of the style", false],
   guidance_interval: ["the guidance interval", [0, 1]],
+  true_cfg_scale: ["the true CFG scale", 1],
   working_multiple: ["the working size", 1],
   dialect: ["the other program's rule", null],
   gain: ["a calibration of its own", null],
