@@ -23,8 +23,8 @@ LAYERS: list[set[str]] = [
     {"request", "events", "dialects"},
     {"denoiser"},
     {"color", "patches", "checkpoints", "tiles", "low_band"},
-    {"samplers", "images", "fidelity", "domain", "families", "residual", "ground", "sheet",
-     "batcher", "models", "examples", "styles", "full_size"},
+    {"samplers", "images", "fidelity", "domain", "families", "residual", "ground", "surfaces",
+     "sheet", "batcher", "models", "examples", "styles", "full_size"},
     {"metadata", "own_loop"},
     {"result"},
     {"edits", "choosing"},
@@ -40,7 +40,8 @@ LAYERS: list[set[str]] = [
 # Siblings of one layer that may see each other.
 INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise"),
           ("strength", "fields"),
-          ("full_size", "residual"), ("ground", "residual")}  # fmt: skip
+          ("full_size", "residual"), ("ground", "residual"),
+          ("surfaces", "residual")}  # fmt: skip
 
 
 def layer_of(name: str) -> int:

@@ -43,9 +43,12 @@ def box_blur(values: Array, radius: int) -> Array:
         pad = [(0, 0), (0, 0)]
         pad[axis] = (reach + 1, reach)
         total = np.cumsum(np.pad(blurred, pad, mode="edge"), axis=axis, dtype=np.float64)
-        upper = np.take(total, range(2 * reach + 1, total.shape[axis]), axis=axis)
-        lower = np.take(total, range(total.shape[axis] - 2 * reach - 1), axis=axis)
-        blurred = ((upper - lower) / (2 * reach + 1)).astype(np.float32)
+        width = 2 * reach + 1
+        if axis == 0:
+            window = total[width:] - total[:-width]
+        else:
+            window = total[:, width:] - total[:, :-width]
+        blurred = (window / width).astype(np.float32)
     return blurred
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from partway import images
+from partway import images, surfaces
 from partway.denoiser import Array, Rows, guide, keep_source
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
@@ -38,18 +38,20 @@ class Encoded:
 
     latents     (C, h, w)
     round_trip  (H, W, 3) float32 in 0 … 255: the source encoded, decoded and scaled back
-    ground      of the source on the canvas, for models that keep it plain
+    seen        (3, H, W) in [-1, 1], the source on the canvas
+    ground      of `seen`
     """
 
     latents: Array
     round_trip: Array
+    seen: Array
     ground: Ground | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
         ground = 0 if self.ground is None else self.ground.where.nbytes
-        return self.latents.nbytes + self.round_trip.nbytes + ground
+        return self.latents.nbytes + self.round_trip.nbytes + self.seen.nbytes + ground
 
 
 def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:
@@ -69,7 +71,7 @@ def encode(family: Family, picture: Picture, place: Canvas) -> Encoded:
     decoded = family.decode(latents)
     check_finite(decoded, "decoding the source")
     ground = plain_ground(seen) if family.profile.plain_ground else None
-    return Encoded(latents, images.from_canvas(decoded, place), ground)
+    return Encoded(latents, images.from_canvas(decoded, place), seen, ground)
 
 
 def beside(family: Family, part: Part, hidden: NDArray[np.bool_], place: Canvas) -> Array:
@@ -131,9 +133,8 @@ def finish(
     check_finite(latents, "sampling")
     decoded = family.decode(latents)
     check_finite(decoded, "decoding")
-    if source is not None and source.ground is not None:
-        tolerance = family.profile.plain_ground
-        decoded = source.ground.settle(decoded, tolerance, plan.noise_fraction)
+    if source is not None:
+        decoded = tidied(decoded, source, family.profile, plan.noise_fraction)
     values = images.from_canvas(decoded, place)
     share = 1.0 - plan.noise_fraction
     if picture is not None and source is not None and part is not None:
@@ -147,6 +148,15 @@ def finish(
     rgb = picture.rgb.astype(np.float32)
     values = restore(values, source.round_trip, rgb, plan.noise_fraction)
     return images.compose(values, picture, share), drawn
+
+
+def tidied(decoded: Array, source: Encoded, profile: Profile, noise_fraction: float) -> Array:
+    """What the model drew without faint flaws where the source is even; (3, H, W)."""
+    tolerance = profile.even_surfaces
+    smoothed = surfaces.smooth(decoded, source.seen, tolerance, noise_fraction)
+    if source.ground is None:
+        return smoothed
+    return source.ground.settle(smoothed, profile.plain_ground, noise_fraction)
 
 
 def preview(family: Family, estimate: Array, place: Canvas) -> Image:

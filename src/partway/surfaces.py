@@ -1,0 +1,82 @@
+"""Even surfaces stay even: faint mottling that an edit left on them is smoothed away.
+
+A small model is as unsure of each patch of a flat or softly shaded surface as of the next, and the
+patches come out a little different. What an edit means to do to such a surface, another colour or
+another shading, is smooth there; what it draws anew is clear. So with the change D = result -
+source, split by a guided filter whose guide is the source's luma (He, Sun & Tang 2010),
+
+    D = smooth + rest,    result -= e * w * rest,    w = min(1, (tolerance / d)²)
+
+smooth  follows the source's edges: at each of them the change may jump
+d       root mean square of the rest over the channels and a small window
+e       near 1 where the source is even in that window, 0 where it has detail of its own
+
+A faint rest goes, a clear one stays (James & Stein 1961, as in partway.ground). The tolerance is
+the model's own (Profile.even_surfaces) and shrinks to 0 as the start level nears pure noise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from partway.residual import box_blur
+
+if TYPE_CHECKING:
+    from partway.denoiser import Array
+
+FADES_FROM = 0.5  # noise fraction of the start above which the tolerance shrinks
+WIDE, SMALL = 1 / 32, 1 / 128  # reach of the guided filter and of d, of the long side
+EDGE = 0.01  # variance of luma, in [-1, 1], above which the guide has an edge
+DETAIL = 0.002  # the same in the small window, where e is 1/2
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float) -> Array:
+    """Take faint mottling off; pictures (3, H, W) in about [-1, 1].
+
+    tolerance       root mean square up to which the rest goes wholly
+    noise_fraction  of the start
+    """
+    near = tolerance * min(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
+    if near <= 0.0:
+        return result
+    side = max(source.shape)
+    wide, small = (max(1, round(side * share)) for share in (WIDE, SMALL))
+    luma = np.tensordot(LUMA, source, axes=1)
+    change = result - source
+    rest = change - _guided(change, luma, wide)
+    even = DETAIL / (DETAIL + _variance(luma, small))
+    square = box_blur(np.square(rest).mean(axis=0), small)
+    faint = even * near**2 / np.maximum(square, near**2)
+    return (result - faint * rest).astype(np.float32)
+
+
+def _variance(values: Array, radius: int) -> Array:
+    """Of an (H, W) array in a window."""
+    return np.maximum(box_blur(values * values, radius) - box_blur(values, radius) ** 2, 0.0)
+
+
+def _guided(values: Array, guide: Array, radius: int) -> Array:
+    """The guided filter of (3, H, W): a line of the guide in each window, lines averaged.
+
+    The lines are found on means of 2 × 2, since they vary slowly (He & Sun 2015).
+    """
+    small, reach = _halved(guide), max(radius // 2, 1)
+    mean = box_blur(small, reach)
+    spread = np.maximum(box_blur(small * small, reach) - mean * mean, 0.0) + EDGE
+    filtered = np.empty_like(values)
+    for channel, plane in enumerate(_halved(values)):
+        level = box_blur(plane, reach)
+        slope = (box_blur(small * plane, reach) - mean * level) / spread
+        offset = level - slope * mean
+        lines = (box_blur(each, reach).repeat(2, 0).repeat(2, 1) for each in (slope, offset))
+        filtered[channel] = next(lines) * guide + next(lines)
+    return filtered
+
+
+def _halved(values: Array) -> Array:
+    """Means of 2 × 2 of (…, H, W) with even sides."""
+    *rest, height, width = values.shape
+    return values.reshape(*rest, height // 2, 2, width // 2, 2).mean(axis=(-3, -1))
