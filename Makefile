@@ -28,7 +28,7 @@ test-full: .venv/.done chromium  ## all tests, and those that take long
 .PHONY: test-ray
 test-ray: .venv/.done  ## the tests that need Ray, which is 240 MB and not in the others' environment
 	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[ray]"
-	$(DEV)/python -m pytest tests/executors/test_ray.py
+	$(DEV)/python -m pytest tests/executors/test_ray.py tests/interfaces/http/test_ray_serve.py
 
 .PHONY: test-s3
 test-s3: .venv/.done  ## the tests that need a server of S3's protocol: 130 MB not in the others' environment

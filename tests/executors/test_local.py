@@ -14,10 +14,17 @@ from PIL import Image
 from partway import engine as engine_module
 from partway.denoiser import Array, Condition
 from partway.engine import Engine
-from partway.errors import Cancelled, DeadlineExceeded, PartwayError, QueueFull, Unavailable
+from partway.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    PartwayError,
+    QueueFull,
+    Unavailable,
+    WorkerLost,
+)
 from partway.events import Done, Event, Queued, Started, Step
 from partway.executors.local import LocalExecutor
-from partway.executors.worker import in_thread
+from partway.executors.worker import MakeEngine, Worker, in_thread
 from partway.families import Profile
 from partway.families.analytic import Analytic
 from partway.images import read_bytes
@@ -82,8 +89,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 def make() -> Iterator[Make]:
     made: list[LocalExecutor] = []
 
-    def build(**options: Any) -> LocalExecutor:
-        made.append(LocalExecutor(in_thread, **options))
+    def build(*engines: MakeEngine, **options: Any) -> LocalExecutor:
+        made.append(LocalExecutor(in_thread, *engines, **options))
         return made[-1]
 
     yield build
@@ -241,3 +248,75 @@ def test_closing_without_grace_tells_everyone(icon: Image.Image, make: Make, gat
     executor.close()
     assert all(isinstance(each.wait(0)[0], Unavailable) for each in accepted)
     gate.leave.release(1000)
+
+
+def never() -> Engine:
+    raise RuntimeError("no such device")
+
+
+def until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.005)
+
+
+def up(executor: LocalExecutor, workers: int) -> bool:
+    return sum(place.up for place in executor._places) == workers  # pyright: ignore[reportPrivateUsage]
+
+
+def test_several_workers_share_what_comes(icon: Image.Image, make: Make, gate: Gate) -> None:
+    executor = make(Engine, Engine)
+    until(lambda: up(executor, 2))
+    accepted = [executor.submit([request(icon, steps=4, seed=seed)]) for seed in range(4)]
+    for _ in range(2):
+        assert gate.entered.acquire(timeout=20), "both have a network call under way"
+    assert [len(place.running) for place in executor._places] == [2, 2]  # pyright: ignore[reportPrivateUsage]
+    assert executor.status().running == 4
+    gate.leave.release(1000)
+    for seed, each in enumerate(accepted):
+        shared = picture(each.wait(20)[0]).astype(int)
+        assert abs(shared - picture(Engine().run(request(icon, steps=4, seed=seed)))).max() <= 1
+
+
+def test_a_cancel_finds_the_worker_that_has_it(icon: Image.Image, make: Make, gate: Gate) -> None:
+    executor = make(Engine, Engine, Engine)
+    until(lambda: up(executor, 3))
+    accepted = [executor.submit([request(icon, steps=60, seed=seed)]) for seed in range(3)]
+    for _ in range(3):
+        assert gate.entered.acquire(timeout=20)
+    executor.cancel(accepted[1])
+    time.sleep(0.3)  # for the command to reach the worker, which waits at the gate
+    gate.leave.release(3)
+    assert isinstance(accepted[1].wait(20)[0], Cancelled)
+    gate.leave.release(1000)
+    for each in (accepted[0], accepted[2]):
+        picture(each.wait(20)[0])
+    assert executor.status().calls <= 2 * 60 + 2
+
+
+def test_a_place_without_a_worker_leaves_the_work_to_the_others(
+    icon: Image.Image, make: Make
+) -> None:
+    executor = make(never, Engine)
+    for seed in range(3):
+        picture(executor.submit([request(icon, seed=seed)]).wait(20)[0])
+    lost = make(never, never)
+    until(lambda: all(place.worker is None for place in lost._places))  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(WorkerLost):
+        lost.submit([request(icon)])
+
+
+def test_a_worker_that_cannot_be_started_leaves_the_work_to_the_others(icon: Image.Image) -> None:
+    def start(make_engine: MakeEngine, *told: Any) -> Worker:
+        if make_engine is never:
+            raise RuntimeError("the cluster is gone")
+        return in_thread(make_engine, *told)
+
+    executor = LocalExecutor(start, never, Engine)
+    picture(executor.submit([request(icon)]).wait(20)[0])
+    executor.close()
+    executor = LocalExecutor(start, never)
+    with pytest.raises(WorkerLost):
+        executor.submit([request(icon)])
+    executor.close()

@@ -91,7 +91,9 @@ def until_up(executor: LocalExecutor) -> float:
 
 
 def killed(executor: LocalExecutor) -> None:
-    executor._worker.stop()
+    worker = executor._places[0].worker
+    assert worker is not None
+    worker.stop()
 
 
 def crashed(executor: LocalExecutor) -> None:
@@ -104,7 +106,7 @@ def hung(executor: LocalExecutor) -> None:
 
 
 def process_of(executor: LocalExecutor) -> int:
-    body: Any = executor._worker._body
+    body: Any = getattr(executor._places[0].worker, "_body")  # noqa: B009
     return body._process.pid
 
 
@@ -127,6 +129,28 @@ def test_s4_a_worker_that_ends_is_replaced(icon: Image.Image, executor: LocalExe
         for each, pixels in zip(running, expected, strict=True):
             assert np.array_equal(picture(each.wait(60)[0]), pixels)
     assert executor.status().restarts == len(ends)
+
+
+@pytest.mark.slow
+def test_s4_of_several_workers_one_that_ends_loses_nothing(icon: Image.Image) -> None:
+    executor = LocalExecutor(in_process, fragile_engine, fragile_engine, stalled=20.0)
+    try:
+        while not all(place.up for place in executor._places):
+            time.sleep(0.01)
+        asked = [request(icon, steps=40, seed=seed) for seed in range(6)]
+        expected = [picture(Engine().run(each)) for each in asked]
+        running = [executor.submit([each], mode="exact") for each in asked]
+        poison = executor.submit([request(icon, seed=POISON)])
+        time.sleep(0.1)
+        held = [len(place.running) for place in executor._places]
+        killed(executor)
+        assert isinstance(poison.wait(60)[0], Quarantined)
+        for each, pixels in zip(running, expected, strict=True):
+            assert np.array_equal(picture(each.wait(60)[0]), pixels)
+        assert min(held) > 0, "both had work"
+        assert executor.status().restarts >= 2
+    finally:
+        executor.close()
 
 
 def sticky(error: str, where: str) -> Engine:

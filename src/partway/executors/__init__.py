@@ -1,7 +1,8 @@
 """Executors: where requests run. Interfaces hand requests down and never learn it.
 
 An executor takes submissions (one request, or the cells of a sweep), queues a bounded number of
-them, and reports events as they happen. Today there is one, on this machine: `executors.local`.
+them, and reports events as they happen. There is one, `executors.local`; its workers may be
+elsewhere.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from partway.geometry import Extent
 
 if TYPE_CHECKING:
     from partway.executors import Submission
+    from partway.executors.places import Place
     from partway.request import EditRequest
     from partway.run import Mode
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Entry:
     """A submission that was accepted and is not finished.
 
-    waiting   positions of requests that were not handed to the worker yet
+    waiting   positions of requests that were not handed to a worker yet
     pixels    of each request's result
     seconds   after which it is given up, or None
     started   when its first request was handed over, or None
@@ -63,10 +64,11 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Running:
-    """A request that was handed to the worker."""
+    """A request that was handed to a worker."""
 
     entry: Entry
     index: int
+    place: Place
 
     @property
     def pixels(self) -> int:

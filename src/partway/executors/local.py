@@ -1,23 +1,23 @@
-"""The executor of this machine: a bounded queue in front of one worker.
+"""The executor of this process: a bounded queue in front of one or several workers.
 
-    submit ──► queue ──► admit: fewest running first, then oldest ──► worker (one live run)
-                                                                        │
-    Submission.tell ◄──────────────── reports ──────────────────────────┘
+    submit ──► queue ──► admit: fewest running first, then oldest ──► the worker with the fewest
+                                                                       (each one live run)
+    Submission.tell ◄──────────────── reports ─────────────────────────────┘
 
-A request is handed to the worker as soon as there is a place, and shares the network calls of those
-that run. A submission holds at most half of the places, so that a sweep of a hundred cells leaves
-room for a single edit that comes later.
+A request is handed to a worker as soon as there is a place, and shares the network calls of those
+that run there. A submission holds at most half of the places, so that a sweep of a hundred cells
+leaves room for a single edit that comes later. Workers are threads, processes on devices of this
+machine, or actors of a Ray cluster: the queue, and what is known of every job, stay here.
 
 A worker that ends or says nothing for too long is replaced. What ran on it runs again, each request
 alone; one that ends its worker a second time is refused from then on. An executor is lost only
-where workers end before they are up, several times in a row.
+where workers end before they are up, several times in a row, in all of their places.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -35,8 +35,10 @@ from partway.errors import (
 )
 from partway.events import Done, Event, Failed, Queued, Step, WasCancelled
 from partway.executors import Listener, Status, Submission
+from partway.executors.admission import Admission
 from partway.executors.entries import Entry, Running, sizes, weight
 from partway.executors.pace import Pace
+from partway.executors.places import Place
 from partway.executors.suspects import Suspects, quarantined
 from partway.executors.worker import Add, MakeEngine, Remove, Report, Start, Worker, in_process
 from partway.request import EditRequest
@@ -44,8 +46,7 @@ from partway.run import Mode
 
 log = logging.getLogger(__name__)
 
-PLACES = 32  # requests that run at once, of all submissions
-MAX_PIXELS = 48_000_000  # of their results together, bounds memory; one request always runs
+PLACES = 32  # requests that run at once on a worker, of all submissions
 MAX_BYTES = 512 * 2**20  # of pictures they bring, running and waiting
 STALLED = 600.0  # seconds without a word from a worker that has work; loading a model is silent
 TICK = 0.1  # seconds between looks at deadlines
@@ -53,41 +54,39 @@ FALSE_STARTS = 5  # workers that end before they are up, in a row
 
 
 class LocalExecutor:
-    """One worker and its queue.
+    """Workers and their queue.
 
-    start       in_process (default) or in_thread
+    start       in_process (default), in_thread, or executors.ray.on_ray
+    engines     one for each worker: a module's function or a partial; by default one Engine
     queue_size  submissions that may wait
-    places      requests that may run at once
+    places      requests that may run at once on each worker
     stalled     seconds after which a silent worker is given up
     """
 
     def __init__(
         self,
         start: Start = in_process,
-        make_engine: MakeEngine = Engine,
-        *,
+        *engines: MakeEngine,
         queue_size: int = 32,
         places: int = PLACES,
         stalled: float = STALLED,
     ) -> None:
         self._start = start
-        self._make_engine = make_engine
         self._queue_size = queue_size
-        self._places = places
-        self._share = max(places // 2, 1)
+        self._places = [Place(make_engine) for make_engine in engines or (Engine,)]
         self._stalled = stalled
         self._lock = threading.Condition(threading.RLock())
         self._keys = count()
         self._entries: dict[Submission, Entry] = {}  # oldest first
         self._running: dict[int, Running] = {}
         self._suspects = Suspects()
+        self._admission = Admission(self._places, places, self._suspects)
         self._pace = Pace()
-        self._up = self._draining = self._closed = False
+        self._draining = self._closed = False
         self._finished = self._evaluations = self._calls = self._restarts = 0
-        self._false_starts = 0
-        self._heard = monotonic()
         with self._lock:
-            self._worker = self._new_worker()
+            for place in self._places:
+                self._fill(place)
         self._watch = threading.Thread(target=self._keep_watch, name="partway-watch", daemon=True)
         self._watch.start()
 
@@ -139,7 +138,7 @@ class LocalExecutor:
         """The executor at this moment."""
         with self._lock:
             return Status(
-                ready=self._up and not self._draining,
+                ready=any(place.up for place in self._places) and not self._draining,
                 queued=len(self._waiting()),
                 running=len(self._running),
                 finished=self._finished,
@@ -162,20 +161,22 @@ class LocalExecutor:
                 self._end(entry, Unavailable("the server is stopping: send it again later"))
             self._closed = True
             self._lock.notify_all()
-            self._worker.stop()
+            for place in self._places:
+                if place.worker is not None:
+                    place.worker.stop()
         self._watch.join()
 
     def _check_open(self, *, follows: bool) -> None:
         """Unavailable where nothing is accepted."""
         if self._closed or (self._draining and not follows):
             raise Unavailable("the server is stopping: send it again later")
-        if self._false_starts >= FALSE_STARTS:
+        if all(place.worker is None for place in self._places):
             raise WorkerLost("no worker comes up; the server's log says why")
 
     def _check_room(self, entry: Entry) -> None:
         """QueueFull where as many wait as may, in number or in bytes."""
         waiting = self._waiting()
-        starts = not waiting and self._up and len(self._running) < self._places
+        starts = not waiting and self._admission.open(self._running)
         held = weight([*self._entries, entry.submission])
         full = len(waiting) >= self._queue_size and not starts
         if full or (self._entries and held > MAX_BYTES):
@@ -189,49 +190,22 @@ class LocalExecutor:
         return [entry for entry in self._entries.values() if entry.started is None]
 
     def _admit(self) -> None:
-        """Hand requests to the worker while there is a place."""
+        """Hand requests to workers while there is a place."""
         before = self._waiting()
-        while self._up and (entry := self._next()) is not None:
+        while chosen := self._admission.next(self._entries.values(), self._running):
+            entry, place = chosen
             index = entry.waiting.popleft()
             if entry.started is None:
                 entry.started = monotonic()
-            if not self._running:
-                self._heard = monotonic()
             key = next(self._keys)
-            self._running[key] = Running(entry, index)
+            self._running[key] = Running(entry, index, place)
             request = entry.submission.requests[index]
-            self._worker.tell(Add(key, request, entry.mode, entry.preview_every))
+            place.give(Add(key, request, entry.mode, entry.preview_every))
         after = self._waiting()
         if after != before:
             for ahead, entry in enumerate(after):
                 for index in entry.waiting:
                     entry.submission.tell(Queued(index, ahead))
-
-    def _next(self) -> Entry | None:
-        """Whose request is taken up next: fewest running, then oldest; None where none may be.
-
-        A request that was there when a worker ended runs alone, and only the guilty one ends it
-        again.
-        """
-        running = list(self._running.values())
-        candidates = [entry for entry in self._entries.values() if entry.waiting]
-        if not candidates or len(running) >= self._places:
-            return None
-        if any(self._deaths_of(each.entry, each.index) for each in running):
-            return None
-        held = Counter(each.entry.submission for each in running)
-        entry = min(candidates, key=lambda each: held[each.submission])
-        index = entry.waiting[0]
-        if not running:
-            return entry
-        used = sum(each.pixels for each in running) + entry.pixels[index]
-        if self._deaths_of(entry, index) or used > MAX_PIXELS:
-            return None  # it waits until it can be alone, or has room
-        return entry if held[entry.submission] < self._share else None
-
-    def _deaths_of(self, entry: Entry, index: int) -> int:
-        """How often a worker ended while this request ran on it."""
-        return self._suspects.deaths(entry.digest(index)) if self._suspects else 0
 
     def _end(self, entry: Entry, error: PartwayError) -> None:
         """Give up what is left of a submission.
@@ -243,8 +217,8 @@ class LocalExecutor:
             entry.tell_last(index)
         entry.waiting.clear()
         for key, each in self._running.items():
-            if each.entry is entry:
-                self._worker.tell(Remove(key))
+            if each.entry is entry and each.place.worker is not None:
+                each.place.worker.tell(Remove(key))
                 if not isinstance(error, Cancelled):
                     entry.tell_last(each.index)
         self._settle(entry)
@@ -261,10 +235,10 @@ class LocalExecutor:
     def _hear(self, worker: Worker, report: Report) -> None:
         """Take a worker's report in; one that was given up is not listened to."""
         with self._lock:
-            if worker is not self._worker:
+            place = self._place_of(worker)
+            if place is None:
                 return
-            self._up, self._false_starts = True, 0
-            self._heard = monotonic()
+            place.spoke()
             self._calls += report.calls
             for event in report.events:
                 self._pass_on(event)
@@ -281,26 +255,27 @@ class LocalExecutor:
             self._suspects.clear(entry.digest(index))
         if isinstance(event, (Done, Failed, WasCancelled)):
             del self._running[event.index]
+            running.place.running.discard(event.index)
         entry.submission.tell(replace(event, index=index))
         self._settle(entry)
 
     def _lose(self, worker: Worker) -> None:
         """Replace a worker that ended; what ran on it is run again or refused."""
         with self._lock:
-            if worker is not self._worker or self._closed:
+            place = self._place_of(worker)
+            if place is None or self._closed:
                 return
-            self._false_starts += not self._up
-            self._up = False
             self._restarts += 1
-            log.error("a worker ended with %d requests running", len(self._running))
-            lost, self._running = list(self._running.values()), {}
+            lost = [self._running.pop(key) for key in place.vacate()]
+            log.error("a worker ended with %d requests running", len(lost))
             for each in reversed(lost):
                 self._suspect(each.entry, each.index)
-            if self._false_starts < FALSE_STARTS:
-                self._worker = self._new_worker()
-                return
-            for entry in list(self._entries.values()):
-                self._end(entry, WorkerLost("no worker comes up; the server's log says why"))
+            if place.false_starts < FALSE_STARTS:
+                self._fill(place)
+            if all(each.worker is None for each in self._places):
+                for entry in list(self._entries.values()):
+                    self._end(entry, WorkerLost("no worker comes up; the server's log says why"))
+            self._admit()
 
     def _suspect(self, entry: Entry, index: int) -> None:
         """Count a death against a request; back to the queue, or refused for good."""
@@ -314,12 +289,17 @@ class LocalExecutor:
             entry.waiting.appendleft(index)
         self._settle(entry)
 
-    def _new_worker(self) -> Worker:
-        """Start a worker; it is up with its first report."""
-        worker = self._start(self._make_engine, self._hear, self._lose)
-        self._heard = monotonic()
-        worker.start()
-        return worker
+    def _place_of(self, worker: Worker) -> Place | None:
+        """Where a worker is; None where it was given up."""
+        return next((place for place in self._places if place.worker is worker), None)
+
+    def _fill(self, place: Place) -> None:
+        """Start a worker; a place where none can be started is given up."""
+        try:
+            place.fill(self._start, self._hear, self._lose)
+        except Exception:
+            log.exception("no worker can be started")
+            place.worker = None
 
     def _keep_watch(self) -> None:
         """Look for deadlines that passed and for a worker that says nothing."""
@@ -328,12 +308,11 @@ class LocalExecutor:
                 self._lock.wait(TICK)
                 for entry in list(self._entries.values()):
                     self._check_deadline(entry)
-                busy = bool(self._running) or not self._up
-                silent = monotonic() - self._heard > self._stalled
-                if busy and silent and not self._closed and self._false_starts < FALSE_STARTS:
-                    log.error("a worker said nothing for %g s and is replaced", self._stalled)
-                    self._worker.stop()
-                    self._lose(self._worker)
+                for place in self._places:
+                    if place.worker is not None and place.silent(self._stalled):
+                        log.error("a worker said nothing for %g s and is replaced", self._stalled)
+                        place.worker.stop()
+                        self._lose(place.worker)
 
     def _check_deadline(self, entry: Entry) -> None:
         """Give a submission up whose time is over."""

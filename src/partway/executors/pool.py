@@ -15,15 +15,15 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import TypeAlias
 
 from partway.checkpoints.device import VARIABLE
 from partway.engine import Engine
 from partway.errors import PartwayError, WorkerLost
 from partway.events import Done, Event, Failed
+from partway.executors.places import Place
 from partway.executors.suspects import MAX_DEATHS, quarantined
 from partway.executors.worker import Add, MakeEngine, Report, Start, Worker, in_process
 from partway.families import DEFAULT_MODEL, profile_of
@@ -48,25 +48,9 @@ class Asked:
     mode: Mode
 
 
-@dataclass(eq=False)
-class Place:
-    """Where one worker after another runs.
-
-    running  indices of the requests on it
-    alone    whether they are one that was there when a worker ended
-    up       whether the worker has spoken; it gets nothing before
-    """
-
-    make_engine: MakeEngine
-    worker: Worker | None = None
-    running: set[int] = field(default_factory=set[int])
-    alone: bool = False
-    up: bool = False
-    false_starts: int = 0
-    heard: float = 0.0
-
-
-def engine_on(device: str | None, model: str | None, cache_bytes: int) -> Engine:
+def engine_on(
+    device: str | None, model: str | None, cache_bytes: int, model_bytes: int | None = None
+) -> Engine:
     """An engine of this process's own on a device, with a model loaded before its first request.
 
     Without a device it takes the best there is. A model that cannot be loaded is each request's
@@ -74,7 +58,7 @@ def engine_on(device: str | None, model: str | None, cache_bytes: int) -> Engine
     """
     if device is not None:
         os.environ[VARIABLE] = device
-    engine = Engine(cache_bytes=cache_bytes)
+    engine = Engine(cache_bytes=cache_bytes, model_bytes=model_bytes)
     with suppress(PartwayError):
         engine.family(profile_of(model or DEFAULT_MODEL))
     return engine
@@ -134,7 +118,7 @@ class Pool:
         if report is None:
             yield from self._lose(place)
             return
-        place.up, place.false_starts, place.heard = True, 0, monotonic()
+        place.spoke()
         for event in report.events:
             if event.index in place.running:
                 if isinstance(event, (Done, Failed)):
@@ -152,13 +136,8 @@ class Pool:
 
     def _give(self, index: int, place: Place) -> None:
         """Hand a request to a place."""
-        if place.worker is None:
-            raise WorkerLost("no worker is there")
-        if not place.running:
-            place.heard = monotonic()
-        place.running.add(index)
         asked = self._asked[index]
-        place.worker.tell(Add(index, asked.request, asked.mode, 0))
+        place.give(Add(index, asked.request, asked.mode, 0))
 
     def _take_up(self) -> None:
         """Give what waits to the workers, in its order.
@@ -194,16 +173,13 @@ class Pool:
     def _lose(self, place: Place) -> Iterator[Event]:
         """Replace a worker that ended; what ran on it runs again or fails."""
         log.error("a worker ended with %d requests running", len(place.running))
-        place.false_starts += not place.up
-        lost, place.running, place.alone, place.worker = sorted(place.running), set(), False, None
-        for index in lost:
+        for index in place.vacate():
             self._deaths[index] = self._deaths.get(index, 0) + 1
             if self._deaths[index] >= MAX_DEATHS:
                 self._forget(index, place)
                 yield Failed(index, quarantined())
             else:
                 self._waiting.appendleft(index)
-        place.up = False
         if place.false_starts < FALSE_STARTS:
             self._fill(place)
         yield from self._given_up()
@@ -221,18 +197,15 @@ class Pool:
     def _look_for_silence(self) -> Iterator[Event]:
         """Give up workers that have work and say nothing."""
         for place in self._places:
-            silent = monotonic() - place.heard > self._stalled
-            if place.worker is not None and silent and (place.running or not place.up):
+            if place.worker is not None and place.silent(self._stalled):
                 log.error("a worker said nothing for %g s and is replaced", self._stalled)
                 place.worker.stop()
                 yield from self._lose(place)
 
     def _fill(self, place: Place) -> None:
         """Start a worker."""
-        place.worker = self._start(
-            place.make_engine,
+        place.fill(
+            self._start,
             lambda worker, report: self._news.put((worker, report)),
             lambda worker: self._news.put((worker, None)),
         )
-        place.heard = monotonic()
-        place.worker.start()

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from partway.choosing import choose_model
+from partway.choosing import FOR_REFERENCES, choose_model
 from partway.edits.sweep import parse_strengths
+from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnknownName
+from partway.executors.pool import Pool
 from partway.images import SUFFIXES
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
+MIB = 2**20
 DEFAULTS = {each.name: each.default for each in dataclasses.fields(EditRequest)}
 FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
@@ -88,7 +91,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 @click.option(
     "--memory",
     type=click.IntRange(16, 1_000_000),
-    default=MEMORY // 2**20,
+    default=MEMORY // MIB,
     show_default=True,
     metavar="MIB",
     help="Of pictures in flight; each worker remembers a quarter of it.",
@@ -122,6 +125,7 @@ def command(
     executor: str,
     exact: bool,
     memory: int,
+    model_memory: int | None,
     journal_folder: Path | None,
     only_plan: bool,
     retry_failed: bool,
@@ -188,10 +192,15 @@ def command(
             before = standing(items, book, out, retry_failed=retry_failed)
             _say_plan(items, before, book.seconds, as_json=as_json)
         return
-    budget = memory * 2**20
+    budget = memory * MIB
     with claim.opened(out, journal_folder) as (out, book):
         before = standing(items, book, out, retry_failed=retry_failed)
-        with started(where if before.make else (), request, budget // REMEMBERED) as (live, width):
+        first = FOR_REFERENCES if styles else request.model
+        remembered, weights = (
+            budget // REMEMBERED,
+            None if model_memory is None else model_memory * MIB,
+        )
+        with started(where if before.make else (), first, remembered, weights) as (start, engines):
             folder = partial(
                 FolderRun,
                 out,
@@ -199,8 +208,9 @@ def command(
                 writing,
                 force=force,
                 mode=common.mode,
-                live=live,
-                width=width,
+                engine=Engine(cache_bytes=remembered, model_bytes=weights),
+                live=partial(Pool, engines, start) if engines else None,
+                width=max(len(engines), 1),
                 memory=budget,
             )
             _run(items, before, out, folder, report)

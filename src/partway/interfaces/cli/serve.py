@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from partway.engine import CACHE_BYTES
 from partway.errors import InvalidRequest
 from partway.interfaces.cli.inputs import configured_model
+from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
 
 if TYPE_CHECKING:
     from partway.interfaces.http.running import Options
 
+MIB = 2**20
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def serve_options(function: F) -> F:
     """What both commands take."""
+    function = worker_options(function)
     for option in reversed(
         [
             click.option("--host", default="127.0.0.1", show_default=True, help="To listen on."),
@@ -69,6 +73,14 @@ def serve_options(function: F) -> F:
                 show_default=True,
                 help="Seconds to finish what runs after Ctrl-C or SIGTERM.",
             ),
+            click.option(
+                "--memory",
+                type=click.IntRange(0, 1_000_000),
+                default=CACHE_BYTES // MIB,
+                show_default=True,
+                metavar="MIB",
+                help="Of prompts and pictures that each worker remembers.",
+            ),
         ]
     ):
         function = option(function)
@@ -80,7 +92,8 @@ def serve_options(function: F) -> F:
 def command(**given: Any) -> None:
     """Serve the web page and the HTTP APIs until Ctrl-C.
 
-    Listens on this machine only, unless an API key is set.
+    Listens on this machine only, unless an API key is set. Jobs and their files stay with this
+    process; --devices and --executor say where their pictures are made.
     """
     run(given, browser=False)
 
@@ -99,7 +112,15 @@ def run(given: dict[str, Any], *, browser: bool) -> None:
         if browser:
             threading.Timer(0.5, click.launch, [address]).start()
 
-    running.serve(_options(running.Options, given), up)
+    weights = given.pop("model_memory")
+    of_ray = {name: given.pop(name) for name in OF_RAY}
+    where = places(given.pop("devices"), given.pop("executor"), of_ray) or (None,)
+    options = _options(running.Options, given)
+    first = options.models[0] if options.models else None
+    remembered = given["memory"] * MIB
+    running.serve(
+        options, up, started(where, first, remembered, None if weights is None else weights * MIB)
+    )
 
 
 def _options(kind: type[Options], given: dict[str, Any]) -> Options:

@@ -1,24 +1,20 @@
-"""Options that say what makes the pictures of a batch: this process, several devices, a cluster."""
+"""Options that say what makes the pictures: this machine, several of its devices, a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from partway.checkpoints.device import check_device
-from partway.choosing import FOR_REFERENCES
 from partway.errors import InvalidRequest
-from partway.executors.pool import Pool, engine_on
+from partway.executors.pool import engine_on
 from partway.executors.ray import Cluster, connected, on_ray
+from partway.executors.worker import MakeEngine, Start, in_process
 from partway.interfaces.cli.values import Registered
-
-if TYPE_CHECKING:
-    from partway.jobs.folder import Live
-    from partway.request import EditRequest
 
 EXECUTORS = ("local", "ray")
 MAX_WORKERS = 1024
@@ -30,12 +26,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def worker_options(function: F) -> F:
-    """--devices, --executor and what belongs to Ray, so that --help lists them in this order."""
+    """Where workers run and what each takes, so that --help lists it in this order."""
     decorators = (
         click.option(
             "--devices",
             metavar="LIST",
-            help="One worker process on each: cuda:0,cuda:1, or cpu,cpu. [default: this process]",
+            help="One worker process on each: cuda:0,cuda:1, or cpu,cpu. [default: one worker]",
         ),
         click.option(
             "--executor",
@@ -47,7 +43,7 @@ def worker_options(function: F) -> F:
         click.option(
             "--address",
             metavar="HOST:PORT|auto",
-            help="Of a running Ray cluster. [default: one is started here, and ends with the job]",
+            help="Of a running Ray cluster. [default: one is started here and ends with us]",
         ),
         click.option(
             "--workers",
@@ -58,6 +54,13 @@ def worker_options(function: F) -> F:
             "--gpus",
             type=click.FloatRange(0, 64),
             help="Of each worker on Ray; 0.5 lets two share one. [default: 0]",
+        ),
+        click.option(
+            "--model-memory",
+            type=click.IntRange(1, 10_000_000),
+            metavar="MIB",
+            help="Of weights that each worker keeps loaded. [default: three quarters of an "
+            "accelerator's memory, else half of the machine's]",
         ),
     )
     for option in reversed(decorators):
@@ -87,19 +90,23 @@ def places(devices: str | None, executor: str, of_ray: Mapping[str, Any]) -> Pla
 
 @contextmanager
 def started(
-    where: Places, request: EditRequest, memory: int
-) -> Generator[tuple[Callable[[], Live] | None, int]]:
-    """What starts the workers, and how many; None where this process works itself.
+    where: Cluster | Sequence[str | None],
+    model: str | None,
+    cache_bytes: int,
+    model_bytes: int | None,
+) -> Generator[tuple[Start, list[MakeEngine]]]:
+    """What starts workers, and the engine of each: one for each device, or as the cluster has it.
 
-    memory  bytes each of them remembers
+    model        loaded before the first picture
+    cache_bytes  each of them remembers of prompts and pictures
+    model_bytes  of weights each keeps loaded, see Engine
     """
-    model = FOR_REFERENCES if request.references else request.model
     if isinstance(where, Cluster):
         with connected(where) as count:
-            engines = [partial(engine_on, None, model, memory)] * count
-            yield partial(Pool, engines, on_ray(where)), count
-    elif where:
-        engines = [partial(engine_on, name, model, memory) for name in where]
-        yield partial(Pool, engines), len(where)
+            engine = partial(engine_on, None, model, cache_bytes, model_bytes)
+            yield on_ray(where), [engine] * count
     else:
-        yield None, 1
+        yield (
+            in_process,
+            [partial(engine_on, name, model, cache_bytes, model_bytes) for name in where],
+        )

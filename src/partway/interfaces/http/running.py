@@ -11,19 +11,16 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeAlias
 
 import uvicorn
 
-from partway.engine import Engine
-from partway.errors import InvalidRequest, PartwayError
+from partway.errors import InvalidRequest
 from partway.executors.local import LocalExecutor
-from partway.executors.worker import in_process
-from partway.families import DEFAULT_MODEL, profile_of
+from partway.executors.worker import MakeEngine, Start
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
 from partway.interfaces.http.patience import PatientProtocol
@@ -35,6 +32,8 @@ MIN_KEY = 8  # characters
 GRACE = 30.0  # seconds
 LINGER = 2.0  # seconds in which the results of the last jobs can still be fetched
 CLOSING = 5  # seconds in which answers under way are sent
+
+Workers: TypeAlias = AbstractContextManager[tuple[Start, list[MakeEngine]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +94,6 @@ def access_of(options: Options) -> Access:
     return Access(
         key=options.key, hosts=hosts_of(names), origins=origins, any_ip=options.key is not None
     )
-
-
-def warm_engine(model: str) -> Engine:
-    """An engine that has the default model loaded; one that cannot be loaded is told later."""
-    engine = Engine()
-    try:
-        engine.family(profile_of(model))
-    except PartwayError:
-        return engine
-    return engine
 
 
 class Server(uvicorn.Server):
@@ -175,34 +164,35 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(options: Options, on_up: Callable[[str], None]) -> None:
+def serve(options: Options, on_up: Callable[[str], None], workers: Workers) -> None:
     """Serve until told to stop.
 
-    on_up  hears the server's address when it listens
+    on_up    hears the server's address when it listens
+    workers  entered when the server may listen: what starts them, and the engine of each
     """
     check_bind(options.host, options.key)
     access = access_of(options)
     models = Models(options.models)
     listener = listen(options.host, options.port)
-    warm = options.models[0] if options.models else DEFAULT_MODEL
-    executor = LocalExecutor(in_process, partial(warm_engine, warm), queue_size=options.queue_size)
-    service = Service(executor, models, Jobs(), options.seconds)
-    try:
-        config = uvicorn.Config(
-            create_app(service, access),
-            http=PatientProtocol,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=CLOSING,
-            limit_concurrency=1000,
-        )
-        on_up(address_of(listener))
-        Server(config, service, options.grace).run(sockets=[listener])
-    finally:
-        executor.close(grace=0.0)
-        service.close()
+    with closing(listener), workers as (start, engines):
+        executor = LocalExecutor(start, *engines, queue_size=options.queue_size)
+        service = Service(executor, models, Jobs(), options.seconds)
+        try:
+            config = uvicorn.Config(
+                create_app(service, access),
+                http=PatientProtocol,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=CLOSING,
+                limit_concurrency=1000,
+            )
+            on_up(address_of(listener))
+            Server(config, service, options.grace).run(sockets=[listener])
+        finally:
+            executor.close(grace=0.0)
+            service.close()
 
 
 def address_of(listener: socket.socket) -> str:
