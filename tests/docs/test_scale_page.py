@@ -60,6 +60,7 @@ def test_what_many_take_follows_from_one() -> None:
     assert numbers("PNG files")[0] == pytest.approx(2 * MANY * 1.261 / 1e6, abs=0.05)
     assert numbers("the same as JPEG")[0] == pytest.approx(2 * MANY * 0.357 / 1e6, abs=0.05)
     assert numbers("names in memory")[0] == pytest.approx(MANY * 252 / 1e9, abs=0.05)
+    assert numbers("the same of a bucket")[0] == pytest.approx(MANY * 293 / 1e9, abs=0.05)
     assert numbers("the journal")[0] == pytest.approx(MANY * 352 / 1e9, abs=0.05)
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ def test_the_files_of_a_folder_and_made_once() -> None:
     assert "4 made" in batch("memory://in/**/*[0-3].png", "here").stderr  # into a folder
     assert hashes("here").items() < hashes().items()
     assert "3 made" in batch("memory://in/*.png", "flat").stderr
+    assert "1 made" in batch("memory://in/sub/01.png", "single").stderr
+    assert hashes("single") == {"01.png": hashes()["sub/01.png"]}
     assert "5 made" in batch("in", "memory://back").stderr  # and out of one
     assert stored("back") == hashes()
 
@@ -199,6 +202,27 @@ def test_a_result_that_appears_meanwhile_is_not_replaced() -> None:
     with pytest.raises(Exception, match="exists"):
         out.put(b"ours")
     assert STORE.cat_file("/out/00.png") == b"another run's"
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no answer"), FileExistsError("taken")])
+def test_a_put_whose_answer_was_lost_is_done(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    kind: Any = STORE.__class__
+    real: Any = kind.pipe_file
+
+    def put(self: Any, path: str, value: bytes, **options: Any) -> None:
+        real(self, path, value, **options)
+        if path.endswith(".png"):
+            raise error
+
+    fill(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "pipe_file", put)
+        done = batch("memory://in", "memory://out")
+    assert done.exit_code == 0, done.stderr
+    assert batch("in", "out").exit_code == 0
+    assert stored() == hashes()
 
 
 def test_two_runs_refuse_each_other() -> None:
@@ -344,4 +368,22 @@ def test_names_lead_nowhere_else() -> None:
     inputs = find("memory://in", path_of("memory://out"))
     first = inputs[0]
     assert (first.name, str(first.path)) == ("00.png", "memory:///in/00.png")
-    assert str(path_of("memory://in") / "../masks/a.png") == "memory:///masks/a.png"
+    for name, address in (
+        ("../masks/a.png", "memory:///masks/a.png"),
+        ("./a.png", "memory:///in/a.png"),
+        ("/a.png", "memory:///in/a.png"),
+        ("../../../a.png", "memory:///a.png"),
+    ):
+        assert str(path_of("memory://in") / name) == address
+
+
+def test_an_archive_is_a_folder_too() -> None:
+    fill(3)
+    assert batch("in", "out").exit_code == 0
+    with zipfile.ZipFile("in.zip", "w") as archive:
+        for number in range(3):
+            name = f"{'sub/' if number % 2 else ''}{number:02}.png"
+            archive.write(f"in/{name}", name)
+    assert "3 made" in batch("zip://::in.zip", "unpacked").stderr
+    assert hashes("unpacked") == hashes()
+    assert "2 made" in batch("zip://*.png::in.zip", "flat").stderr

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,6 +121,25 @@ def test_the_files_of_a_folder_and_made_once(store: Any) -> None:
     assert again.exit_code == 3
     assert f"1 made, {COUNT - 2} there already, 1 failed" in again.stderr
     assert f"{COUNT // 2} made" in batch("s3://shop/in/sub/*", "s3://shop/flat").stderr
+
+
+def test_a_list_of_addresses_of_the_web(store: Any) -> None:
+    """A server that hands files out and lists nothing."""
+    del store
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        host = f"http://me:secret@127.0.0.1:{web.server_port}"
+        Path("list.txt").write_text(f"{host}/in/00.png\n{host}/in/sub/01.png\n{host}/in/02.png\n")
+        done = batch("list.txt", "out")
+        web.shutdown()
+    assert "3 made" in done.stderr, done.output
+    assert "secret" not in done.output + done.stderr
+    assert Path("out/sub/01.png").read_bytes() == expected()["sub/01.png"]
 
 
 def test_a_bucket_that_is_not_there_is_said(store: Any) -> None:

@@ -6,9 +6,10 @@ import glob
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 
 from partway.errors import InvalidRequest, UnreadableImage
@@ -69,14 +70,14 @@ def _listed_remote(place: RemotePath, leave_out: AnyPath) -> tuple[AnyPath, list
     if pattern:
         depth = None if "**" in pattern else pattern.count("/") + 1
         root = start.listed(depth)
-        wanted = re.compile(_regex(f"{root.path}/{pattern}"))
-        names = _readable(root, lambda path: wanted.match(path) is not None)
+        wanted = re.compile(_regex(pattern))
+        names = [name for name in _readable(root) if wanted.match(name)]
     elif place.suffix.lower() == ".txt" and place.is_file():
         lines = _lines(place)
         return _addresses([_seen_from(place.parent, line) for line in lines], place, out)
     else:
         root = place.listed()
-        names = _readable(root, lambda _: True)
+        names = _readable(root)
         if not names and place.suffix.lower() in READABLE and place.is_file():
             return place.parent, [place.name]
     kept = [name for name in names if not _in(root / name, out)]
@@ -99,12 +100,12 @@ def _regex(pattern: str) -> str:
     return str(import_module("fsspec.utils").glob_translate(pattern))
 
 
-def _readable(root: RemotePath, wanted: Callable[[str], bool]) -> list[str]:
+def _readable(root: RemotePath) -> list[str]:
     """The pictures of a folder that was listed; neither hidden ones nor those of hidden folders."""
     names: list[str] = []
     for path in {} if root.listing is None else root.listing.files:
         name = replace(root, path=path).relative_to(root)
-        if name is None or Path(name).suffix.lower() not in READABLE or not wanted(path):
+        if name is None or posixpath.splitext(name)[1].lower() not in READABLE:
             continue
         if not any(part.startswith(HIDDEN) for part in name.split("/")):
             names.append(name)
@@ -128,7 +129,9 @@ def _addresses(
     inside = next((file for file in given if _in(file, out)), None)
     if inside is not None:
         raise _within(inside, out)
-    root = replace(given[0], path=posixpath.commonpath([file.parent.path for file in given]))
+    folders = [file.parent.path.split("/") for file in given]
+    shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    root = replace(given[0], path="/".join(parts[0] for parts in shared))
     return root, list({str(file.relative_to(root)) for file in given})
 
 

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import urlsplit
 
 from partway.errors import InvalidRequest, OutputExists, UnreadableImage
 from partway.images import MAX_BYTES
@@ -25,13 +24,14 @@ from partway.jobs.journal import Stopped
 MARK = "://"  # of a URL
 LOCAL = ("file", "local")  # protocols of this machine's own files
 NEEDED = "an address of the kind {}:// needs {}: pip install 'partway[remote]' {}"
-WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "memory"}
+WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}  # whose puts are seen whole
 CREATES = {"s3", "s3a", "gs", "gcs", "memory"}  # that refuse a put where the name is taken
 # What tells one version of a file from another: the first of these that a store says.
 VERSIONS = ("ETag", "etag", "md5Hash", "generation", "LastModified", "last_modified", "updated",
             "mtime", "modified", "created")  # fmt: skip
 TEMPORARY = re.compile(r"\.partway-[0-9a-f]{16}\.tmp")
 MAGIC = re.compile(r"[*?\[]")
+LOGIN = re.compile(r"://[^/\s]+@")
 
 Version: TypeAlias = tuple[int | None, str]  # bytes, and what tells it from others
 
@@ -67,10 +67,16 @@ class RemotePath:
 
     def __str__(self) -> str:
         """Its address, without what a login holds."""
-        return str(self.fs.unstrip_protocol(self.path))
+        return without_login(str(self.fs.unstrip_protocol(self.path)))
 
     def __truediv__(self, name: str) -> RemotePath:
-        return replace(self, path=posixpath.normpath(posixpath.join(self.path, name)))
+        path = self.path
+        for part in name.split("/"):
+            if part == "..":
+                path = posixpath.dirname(path)
+            elif part not in {"", "."}:
+                path = posixpath.join(path, part)
+        return replace(self, path=path)
 
     @property
     def name(self) -> str:
@@ -168,11 +174,12 @@ class RemotePath:
         """
         try:
             self._put(data, overwrite=overwrite)
-        except FileExistsError as error:
-            raise OutputExists(f"{self} exists: choose another name or add --force") from error
-        except Stopped:
-            raise
         except Exception as error:
+            there = None if overwrite else self._there()
+            if there == data:
+                return  # its answer was lost, and the store was asked again
+            if there is not None:
+                raise OutputExists(f"{self} exists: choose another name or add --force") from error
             raise _stopped(self, "cannot be written", error) from error
 
     def remove(self) -> None:
@@ -208,6 +215,13 @@ class RemotePath:
         except BaseException:
             temporary.remove()
             raise
+
+    def _there(self) -> bytes | None:
+        """What lies under its name now; None where there is nothing, or no answer."""
+        try:
+            return bytes(self.fs.cat_file(self.path))
+        except Exception:  # noqa: BLE001
+            return None
 
     def _info(self) -> dict[str, Any]:
         """What its store says of it now; its type is empty where there is nothing.
@@ -258,14 +272,15 @@ def remote(address: str) -> RemotePath:
         package = getattr(error.__cause__, "name", None) or str(error)
         raise InvalidRequest(NEEDED.format(protocol, package, package)) from error
     except Exception as error:
-        raise InvalidRequest(f"{without_login(address)} cannot be used: {error}") from error
+        raise InvalidRequest(
+            f"{without_login(address)} cannot be used: {_reason(error)}"
+        ) from error
     return RemotePath(fs, path.rstrip("/") or path)
 
 
-def without_login(address: str) -> str:
-    """An address without the name and password that it may hold."""
-    login, at, _ = urlsplit(address).netloc.rpartition("@")
-    return address.replace(login + at, "", 1) if at else address
+def without_login(text: str) -> str:
+    """Text without the names and passwords that addresses in it may hold."""
+    return LOGIN.sub(MARK, text)
 
 
 def _below(path: str, folder: str) -> str | None:
@@ -283,7 +298,7 @@ def _version(info: dict[str, Any]) -> Version:
 
 def _reason(error: Exception) -> str:
     """What a store says went wrong, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return without_login(" ".join(str(error).split())) or type(error).__name__
 
 
 def _stopped(path: RemotePath, what: str, error: Exception) -> Stopped:
