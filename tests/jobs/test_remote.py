@@ -251,6 +251,9 @@ def test_the_journal_lies_where_it_is_said_to() -> None:
     assert (folder / ".partway-batch.sqlite").is_file()
     batch("memory://in", "memory://other", "--journal", "books/other")
     assert Path("books/other/.partway-batch.sqlite").is_file()
+    mixed = batch("memory://in", "memory://out", "--journal", "books/other")
+    assert mixed.exit_code == 2
+    assert "that journal is of memory:///other" in mixed.stderr
     refused = batch("in", "out", "--journal", "books")
     assert refused.exit_code == 2
     assert "keeps its own" in refused.stderr

@@ -69,7 +69,10 @@ def looked_at(out: AnyPath, named: Path | None = None) -> Generator[tuple[AnyPat
 def _claim(out: RemotePath, book: Journal) -> None:
     """Make OUT this journal's, where it is nobody's yet."""
     mark = out / OWNER
-    mine = {"journal": book.identity(), "host": socket.gethostname()}
+    word, place = book.identity(str(out))
+    if place != str(out):
+        raise InvalidRequest(f"that journal is of {place}: name another folder with --journal")
+    mine = {"journal": word, "host": socket.gethostname()}
     if not mark.exists():
         with suppress(OutputExists):  # another run was faster: it says which
             mark.put(json.dumps(mine).encode())

@@ -76,7 +76,7 @@ NAMES = [field.name for field in fields(Row)]
 TABLE = f"CREATE TABLE IF NOT EXISTS results ({', '.join(NAMES)}, PRIMARY KEY (name))"
 SELECT = f"SELECT {', '.join(NAMES)} FROM results"  # noqa: S608  our own names
 PACE = "CREATE TABLE IF NOT EXISTS pace (seconds)"  # per result, of the last run
-IDENTITY = "CREATE TABLE IF NOT EXISTS identity (word)"
+IDENTITY = "CREATE TABLE IF NOT EXISTS identity (word, place)"
 
 
 class Journal:
@@ -113,12 +113,16 @@ class Journal:
         self._run("DELETE FROM pace")
         self._run("INSERT INTO pace VALUES (?)", (seconds,))
 
-    def identity(self) -> str:
-        """What tells this journal from all others; the same for ever."""
+    def identity(self, of: str) -> tuple[str, str]:
+        """What tells this journal from all others, and whose results it is of; both for ever.
+
+        of  where the results are, for a journal that is of none yet
+        """
         self._run(IDENTITY)
-        self._run("INSERT INTO identity SELECT ? WHERE NOT EXISTS (SELECT 1 FROM identity)",
-                  (uuid4().hex,))  # fmt: skip
-        return str(self._base.execute("SELECT word FROM identity").fetchone()[0])
+        empty = "WHERE NOT EXISTS (SELECT 1 FROM identity)"
+        self._run(f"INSERT INTO identity SELECT ?, ? {empty}", (uuid4().hex, of))
+        word, place = self._base.execute("SELECT word, place FROM identity").fetchone()
+        return str(word), str(place)
 
     def close(self) -> None:
         """Let the file go."""
