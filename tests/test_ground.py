@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,21 @@ def test_a_spiral_is_followed_to_its_middle() -> None:
         walls[k : 21 - k, k] = walls[k : 21 - k, 20 - k] = True
         walls[10, k if k % 4 else 20 - k] = False
     assert touching_border(~walls)[10, 10]
+
+
+def test_the_way_through_a_maze_takes_no_time() -> None:
+    """Step by step along its 16,000 turns it took ten seconds."""
+    side = 256
+    open_ = np.zeros((side, side), bool)
+    for left in range(1, side, 8):  # wriggling corridors, joined at their ends in turn
+        open_[1 : side - 2 : 2, left : left + 3] = True
+        open_[2 : side - 2 : 4, left + 2] = open_[4 : side - 2 : 4, left] = True
+        open_[side - 3 if left % 16 == 1 else 1, left : left + 9] = True
+    open_[:, -2:] = False
+    open_[0, 1] = True
+    began = time.process_time()
+    assert (touching_border(open_) == open_).all()
+    assert time.process_time() - began < 1.0
 
 
 def test_the_inside_of_an_outline_is_no_ground() -> None:

@@ -78,6 +78,15 @@ def test_a_picture_that_did_not_change_does_not() -> None:
     assert smooth(source, source, TOLERANCE, 0.3) == pytest.approx(source, abs=1e-6)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 64), (63, 64), (64, 63), (33, 65)])
+def test_sides_of_any_length(height: int, width: int) -> None:
+    source = np.full((3, height, width), 0.5, np.float32)
+    result = source - 0.3 + np.random.default_rng(0).normal(0, 0.02, source.shape)
+    smoothed = smooth(result.astype(np.float32), source, TOLERANCE, 0.3)
+    assert smoothed.shape == source.shape
+    assert smoothed.std() <= result.std() / 2
+
+
 def test_pocket_leaves_the_foxs_face_smooth() -> None:
     """Fine unevenness of the change, in grey levels of 255; without the rule 1.0."""
     fox = next(each for each in EXAMPLES if each.name == "fox")

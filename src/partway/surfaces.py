@@ -71,12 +71,20 @@ def _guided(values: Array, guide: Array, radius: int) -> Array:
         level = box_blur(plane, reach)
         slope = (box_blur(small * plane, reach) - mean * level) / spread
         offset = level - slope * mean
-        lines = (box_blur(each, reach).repeat(2, 0).repeat(2, 1) for each in (slope, offset))
-        filtered[channel] = next(lines) * guide + next(lines)
+        steep, high = (_doubled(box_blur(each, reach), guide.shape) for each in (slope, offset))
+        filtered[channel] = steep * guide + high
     return filtered
 
 
 def _halved(values: Array) -> Array:
-    """Means of 2 × 2 of (…, H, W) with even sides."""
+    """Means of 2 × 2 of (…, H, W); an odd last row or column counts twice."""
     *rest, height, width = values.shape
-    return values.reshape(*rest, height // 2, 2, width // 2, 2).mean(axis=(-3, -1))
+    if height % 2 or width % 2:
+        more = [(0, 0)] * len(rest) + [(0, height % 2), (0, width % 2)]
+        values = np.pad(values, more, mode="edge")
+    return values.reshape(*rest, -(-height // 2), 2, -(-width // 2), 2).mean(axis=(-3, -1))
+
+
+def _doubled(values: Array, shape: tuple[int, ...]) -> Array:
+    """An (h, w) array enlarged by 2 and cut to (H, W), the sides that `_halved` had."""
+    return values.repeat(2, 0).repeat(2, 1)[: shape[0], : shape[1]]
