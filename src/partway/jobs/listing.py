@@ -101,14 +101,24 @@ def _regex(pattern: str) -> str:
 
 
 def _readable(root: RemotePath) -> list[str]:
-    """The pictures of a folder that was listed; neither hidden ones nor those of hidden folders."""
+    """The pictures of a folder that was listed; neither hidden ones nor those of hidden folders.
+
+    InvalidRequest where a name holds an empty part.
+    """
     names: list[str] = []
     for path in {} if root.listing is None else root.listing.files:
         name = replace(root, path=path).relative_to(root)
         if name is None or posixpath.splitext(name)[1].lower() not in READABLE:
             continue
-        if not any(part.startswith(HIDDEN) for part in name.split("/")):
-            names.append(name)
+        parts = name.split("/")
+        if any(part.startswith(HIDDEN) for part in parts):
+            continue
+        if "" in parts:  # stores keep such names; as a path it would lead elsewhere
+            raise InvalidRequest(
+                f"{name!r} in {root} has a folder without a name (//): rename it, or name the "
+                "folders that you want, or a list"
+            )
+        names.append(name)
     return names
 
 
