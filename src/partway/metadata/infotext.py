@@ -174,11 +174,17 @@ def parse(text: str) -> Recipe | None:
 
 
 def parts(text: str) -> tuple[str, str, dict[str, str]]:
-    """Prompt, negative prompt and settings of a block, by A1111's names; no settings if none."""
+    """Prompt, negative prompt and settings of a block, by A1111's names; nothing if it is none."""
+    prompt, negative, pairs = pasted(text)
+    return (prompt, negative, pairs) if pairs else ("", "", {})
+
+
+def pasted(text: str) -> tuple[str, str, dict[str, str]]:
+    """The same of what somebody pastes: without settings all of it is words."""
     lines = text[:MAX_TEXT].strip().split("\n")
     pairs = dict(_split(lines[-1][:MAX_LINE]))
     if len(pairs) < LEAST_PAIRS:
-        return "", "", {}
+        return (*_prompts(lines), {})
     return (*_prompts(lines[:-1]), pairs)
 
 

@@ -24,6 +24,7 @@ from partway.interfaces.http import (
     sdapi,
     sdapi_extras,
     sdapi_lists,
+    sdapi_progress,
 )
 from partway.interfaces.http.idempotency import Idempotency
 from partway.interfaces.http.limits import MAX_BODY, Limits
@@ -41,6 +42,7 @@ ROUTERS = (
     sdapi.router,
     sdapi_extras.router,
     sdapi_lists.router,
+    sdapi_progress.router,
     health.router,
 )
 

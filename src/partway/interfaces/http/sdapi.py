@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import base64
 import json
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 
 from partway import __version__, images
 from partway.errors import InvalidRequest
+from partway.interfaces.http.sdapi_infotext import filled
 from partway.interfaces.http.sdapi_masks import mask_facts
+from partway.interfaces.http.sdapi_progress import newest_preview, share_of
 from partway.interfaces.http.sdapi_request import (
     FORMAT,
     MODEL,
@@ -35,7 +36,7 @@ from partway.metadata.infotext import parts
 from partway.metadata.reading import read_texts
 
 if TYPE_CHECKING:
-    from partway.interfaces.http.jobs import Entry, Job
+    from partway.interfaces.http.jobs import Job
 
 router = APIRouter(prefix="/sdapi/v1")
 
@@ -64,12 +65,14 @@ async def _make(request: Request, kind: type[Fields]) -> dict[str, Any]:
     """Read a body, wait for its pictures, answer with them."""
     service, state = service_of(request), state_of(request)
     body = parse_json(await request.body())
-    fields = read_fields(kind, body)
+    whole, notes = filled(body, service.models.profiles, edits=kind is ImageFields)
+    fields = read_fields(kind, whole)
     asked = await service.in_thread(read_request, fields, service, state.model)
+    asked.warnings[:0] = notes
     job = await service.submit(
         asked.requests, mode=asked.mode, preview_every=PREVIEW_EVERY, format_name=asked.format
     )
-    state.remember(request, job)
+    state.remember(request, job, fields.force_task_id)
     await service.wait(job, request)
     done = [i for i, each in enumerate(job.results) if each["status"] == "done"]
     files = [base64.b64encode(job.files[i]).decode() for i in done]
@@ -166,18 +169,15 @@ async def progress(request: Request, skip_current_image: bool = False) -> dict[s
     """How far the caller's pictures are; 0 where none are made."""
     jobs = state_of(request).jobs(request)
     results = [each for job in jobs for each in job.results]
-    total = sum(each["total"] or 1 for each in results)
-    done = sum(each["done"] for each in results)
     image = None
     if not skip_current_image:
-        previews = [each for job in jobs for each in sorted(job.previews.values(), key=_age)]
-        image = previews[-1].facts["image"].partition(",")[2] if previews else None
-    share = max(done / total, 0.01) if results else 0.0
-    taken = time() - jobs[0].created if jobs else 0.0
+        preview = newest_preview(jobs)
+        image = None if preview is None else preview.facts["image"].partition(",")[2]
+    share, eta = share_of(jobs)
     running = next((each for each in results if each["status"] == "running"), None)
     return {
         "progress": share,
-        "eta_relative": taken / share * (1 - share) if results else 0.0,
+        "eta_relative": eta,
         "state": {
             "skipped": False,
             "interrupted": False,
@@ -192,10 +192,6 @@ async def progress(request: Request, skip_current_image: bool = False) -> dict[s
         "current_image": image,
         "textinfo": _waiting(jobs),
     }
-
-
-def _age(preview: Entry) -> int:
-    return preview.id
 
 
 def _waiting(jobs: list[Job]) -> str | None:

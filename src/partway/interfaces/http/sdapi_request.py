@@ -51,14 +51,13 @@ PASSED_OVER: dict[str, tuple[Any, ...]] = {
     "save_images": (False,),
     "initial_noise_multiplier": (1,),
     "enable_hr": (False,),
-    "infotext": ("",),
 }
 # Fields that say how something is done that is not asked for, or where A1111 would keep it.
 IDLE = {
     "denoising_strength", "subseed", "seed_resize_from_h", "seed_resize_from_w",
     "distilled_cfg_scale",
     "do_not_save_samples", "do_not_save_grid", "s_tmax", "override_settings_restore_afterwards",
-    "refiner_switch_at", "disable_extra_networks", "comments", "script_args", "force_task_id",
+    "refiner_switch_at", "disable_extra_networks", "comments", "script_args",
     "image_cfg_scale", "mask_round",
     "firstphase_width", "firstphase_height", "hr_scale", "hr_upscaler", "hr_second_pass_steps",
     "hr_resize_x", "hr_resize_y", "hr_checkpoint_name", "hr_sampler_name", "hr_scheduler",
@@ -88,6 +87,8 @@ class Fields(BaseModel):
     height: int | None = Field(None, ge=1, le=MAX_SIDE)
     override_settings: dict[str, Any] = {}
     send_images: bool = True
+    force_task_id: str = Field("", max_length=200, description="For /internal/progress.")
+    infotext: str = Field("", description="Fills what is left out: a picture's parameters.")
     script_name: str = ""
     mode: Mode = Field("shared", description="Partway's own.")
 
