@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -59,6 +60,14 @@ def started(loopback: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Started
     yield start
     for end in ends:
         end()
+
+
+def test_who_comes_before_the_server_is_up_waits(loopback: None) -> None:
+    """Its address is said when it listens; a browser that is opened on it is not refused."""
+    del loopback
+    listener = listen("127.0.0.1", 0)
+    with socket.create_connection(listener.getsockname(), 2), listener:
+        pass
 
 
 def stopped_under_load(started: Started, png: bytes, grace: float, steps: str) -> dict[str, Any]:

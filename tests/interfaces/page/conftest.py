@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +12,7 @@ import pytest
 from opened import PATIENCE, Opened
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
+from serving import serving
 
 ARGS = [
     "--headless",
@@ -30,22 +27,8 @@ WIDE = ViewportSize(width=1280, height=800)
 @pytest.fixture(scope="session")
 def address(caches: Path) -> Iterator[str]:
     """Where `partway serve` listens."""
-    command = [sys.executable, "-m", "partway", "serve", "--port", "0", "--grace", "1"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    line = server.stderr.readline()
-    found = re.search(r"http://\S+", line)
-    # what it says later must not fill the pipe
-    rest = threading.Thread(target=server.stderr.read, daemon=True)
-    rest.start()
-    try:
-        assert found, line
-        yield found.group()
-    finally:
-        server.terminate()
-        server.wait(20)
-        rest.join()
-        server.stderr.close()
+    with serving() as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")

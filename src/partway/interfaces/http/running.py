@@ -32,6 +32,7 @@ MIN_KEY = 8  # characters
 GRACE = 30.0  # seconds
 LINGER = 2.0  # seconds in which the results of the last jobs can still be fetched
 CLOSING = 5  # seconds in which answers under way are sent
+BACKLOG = 2048  # connections that wait to be taken
 
 Workers: TypeAlias = AbstractContextManager[tuple[Start, list[MakeEngine]]]
 
@@ -151,12 +152,16 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; InvalidRequest where that is not possible."""
+    """A socket that takes connections from now on; InvalidRequest where that is not possible.
+
+    Who connects before the server is up waits for it, instead of being refused.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or error

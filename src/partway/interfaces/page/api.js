@@ -2,8 +2,12 @@
 
 const BASE = new URL("v1/", document.baseURI);
 const KEY = "partway-key";
+const SILENCE = 45_000; // milliseconds; a stream that lives says something every 15 s
 
-/** An answer that is no success: `code` names the error, `message` is for people. */
+/**
+ * An answer that is no success: `code` names the error, `message` is for people, `status` is 0
+ * where nothing answered.
+ */
 export class ApiError extends Error {
   constructor(code, message, status = 0) {
     super(message);
@@ -74,30 +78,54 @@ export async function remove(path) {
   await request(path, { method: "DELETE", keepalive: true });
 }
 
-/** Server-sent events of a stream, as {name, data}; ends with the stream. */
-export async function* events(path, signal) {
-  const response = await request(path, { headers: { Accept: "text/event-stream" }, signal });
+/**
+ * Server-sent events of a stream behind the one with this id, as {id, name, data}, the first of
+ * them "open"; ends with the stream, throws where it breaks off or falls silent.
+ */
+export async function* events(path, after, signal) {
+  const headers = { Accept: "text/event-stream" };
+  if (after) headers["Last-Event-ID"] = after;
+  const response = await request(path, { headers, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    text = (text + value).replaceAll("\r\n", "\n");
-    const blocks = text.split("\n\n");
-    text = blocks.pop();
-    for (const block of blocks) {
-      const event = parseEvent(block);
-      if (event) yield event;
+  try {
+    yield { id: after, name: "open", data: {} };
+    for (;;) {
+      const { done, value } = await within(SILENCE, reader.read());
+      if (done) return;
+      text = (text + value).replaceAll("\r\n", "\n");
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        const event = parseEvent(block);
+        if (event) yield event;
+      }
     }
+  } finally {
+    reader.cancel().catch(() => null);
+  }
+}
+
+/** What a promise comes to, unless that takes too long. */
+async function within(milliseconds, promise) {
+  let timer;
+  const late = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new ApiError("silent", "the server says nothing any more")), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 function parseEvent(block) {
-  let name = "message";
+  const fields = { id: "", event: "message" };
   const data = [];
   for (const line of block.split("\n")) {
-    if (line.startsWith("event:")) name = line.slice(6).trim();
-    if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
+    const [name, value = ""] = line.split(/: ?(.*)/s);
+    if (name === "data") data.push(value);
+    else if (name) fields[name] = value;
   }
-  return data.length ? { name, data: JSON.parse(data.join("\n")) } : null;
+  return data.length ? { id: fields.id, name: fields.event, data: JSON.parse(data.join("\n")) } : null;
 }

@@ -20,6 +20,7 @@ export class Brush {
     this.pointer = null; // the one that draws
     this.last = null;
     this.at = null; // where the keys are
+    this.seen = null; // where the pointer was last, on the screen
     this.surface.addEventListener("pointerdown", (event) => this.down(event));
     this.surface.addEventListener("pointermove", (event) => this.move(event));
     this.surface.addEventListener("pointerup", (event) => this.up(event));
@@ -109,6 +110,7 @@ export class Brush {
   /** The ring shows what a press would cover. */
   show(event) {
     const point = event.clientX === undefined ? event : this.point(event);
+    this.seen = event.clientX === undefined ? null : { clientX: event.clientX, clientY: event.clientY };
     const scale = this.surface.clientWidth / this.plane.width;
     const side = this.tool().size * scale;
     this.ring.hidden = side < FINE;
@@ -116,6 +118,12 @@ export class Brush {
     this.ring.style.width = this.ring.style.height = `${side}px`;
     this.ring.style.left = `${point.x * scale}px`;
     this.ring.style.top = `${point.y * scale}px`;
+  }
+
+  /** The picture has moved below the pointer. */
+  look() {
+    if (this.seen && !this.surface.hidden && this.surface.matches(":hover")) this.show(this.seen);
+    else this.ring.hidden = true;
   }
 
   /** Arrow keys move the brush, by a quarter of its size or a pixel; Space draws. */

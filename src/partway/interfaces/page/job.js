@@ -1,34 +1,44 @@
-// One job on the server: submitted, listened to, cancelled.
+// One job on the server: submitted, listened to, taken up again where the connection breaks, cancelled.
 
-import { events, getBlob, getJson, postForm, remove } from "./api.js";
+import { ApiError, events, getBlob, getJson, postForm, remove } from "./api.js";
 
 const FINISHED = new Set(["done", "failed", "cancelled"]);
-const AGAIN = 1000; // milliseconds before a broken stream is taken up again
+const PAUSES = [500, 1000, 2000, 4000, 8000]; // milliseconds between tries, the last one ever after
+const PASSING = new Set([0, 502, 503, 504]); // statuses of a server that may come back
 
 export class Job {
   /**
    * path  "edits" or "sweeps"
-   * on    listeners by event name; `done` gets the result with its picture as a blob
+   * on    listeners by event name; `done` gets the result with its picture as a blob; `lost` gets
+   *       true when the connection is lost and false when it is back
    */
   constructor(path, form, on) {
     this.path = path;
     this.form = form;
     this.on = on;
     this.id = null;
+    this.heard = ""; // id of the last event
     this.cancelled = false;
     this.settled = new Set();
+    this.tries = 0; // in vain, since something was last heard
     this.abort = new AbortController();
   }
 
-  /** Until every result is there, failed or cancelled. Throws what kept the job from running. */
+  /**
+   * Until every result is there, failed or cancelled. Throws what kept the job from running; the
+   * code "gone" says that the server does not know it any more.
+   */
   async run() {
     const { id } = await postForm(this.path, this.form);
     this.id = id;
     if (this.cancelled) return void (await this.cancel());
-    while (!this.cancelled) {
-      if (await this.listen()) return;
-      if (await this.catchUp()) return;
-      await new Promise((wake) => setTimeout(wake, AGAIN));
+    try {
+      while (!this.cancelled) {
+        if ((await this.listen()) || (await this.catchUp())) return;
+        await this.pause();
+      }
+    } finally {
+      this.found();
     }
   }
 
@@ -44,12 +54,14 @@ export class Job {
   async listen() {
     let ended = false; // the stream is read to its end: a connection left early looks broken
     try {
-      for await (const { name, data } of events(`jobs/${this.id}/events`, this.abort.signal)) {
+      for await (const { id, name, data } of events(`jobs/${this.id}/events`, this.heard, this.abort.signal)) {
+        this.found();
         if (name === "end") ended = true;
         else await this.hear(name, data);
+        this.heard = id; // what could not be fetched is told again
       }
     } catch (error) {
-      if (error.name !== "AbortError" && error.code !== "unreachable" && error.status) throw error;
+      this.lose(error);
     }
     return ended || this.cancelled;
   }
@@ -64,13 +76,50 @@ export class Job {
 
   /** What was missed while the stream was broken; true if the job is over. */
   async catchUp() {
-    const job = await getJson(`jobs/${this.id}`);
-    for (const result of job.results) {
-      if (result.status === "done") await this.hear("done", result);
-      if (result.status === "failed") {
-        await this.hear("failed", { index: result.index, ...result.error });
+    try {
+      const job = await getJson(`jobs/${this.id}`);
+      for (const result of job.results) {
+        if (result.status === "done") await this.hear("done", result);
+        if (result.status === "failed") {
+          await this.hear("failed", { index: result.index, ...result.error });
+        }
       }
+      return FINISHED.has(job.status);
+    } catch (error) {
+      this.lose(error);
+      return false;
     }
-    return FINISHED.has(job.status);
+  }
+
+  /** Say that the connection is lost; throw what is more than that. */
+  lose(error) {
+    if (error.name === "AbortError") return;
+    if (error.status === 404) {
+      const why = "it was started anew, or too much time has passed";
+      throw new ApiError("gone", `The server does not know this edit any more: ${why}.`, 404);
+    }
+    if (error instanceof ApiError && !PASSING.has(error.status)) throw error;
+    if (this.tries > 0) this.on.lost?.(true); // the first time it may have been nothing
+  }
+
+  found() {
+    if (this.tries > 0) this.on.lost?.(false);
+    this.tries = 0;
+  }
+
+  /** Before the next try: longer each time, but no longer than the network is away. */
+  async pause() {
+    const milliseconds = PAUSES[Math.min(this.tries, PAUSES.length - 1)];
+    this.tries += 1;
+    const done = new AbortController();
+    const { signal } = done;
+    await new Promise((wake) => {
+      const timer = setTimeout(wake, milliseconds);
+      signal.addEventListener("abort", () => clearTimeout(timer));
+      this.abort.signal.addEventListener("abort", wake, { signal });
+      addEventListener("online", wake, { signal });
+      addEventListener("partway-retry", wake, { signal });
+    });
+    done.abort();
   }
 }

@@ -21,6 +21,7 @@ import { Sources } from "./sources.js";
 import { Stage } from "./stage.js";
 import { State } from "./state.js";
 import { View } from "./view.js";
+import { Zoom } from "./zoom.js";
 
 const state = new State();
 const plans = new Plans(planned);
@@ -55,12 +56,20 @@ const parts = {
       change({});
     },
     settings: change,
+    moved: (u, v) => zoom.reveal(u, v),
+    extends: () => zoom.fit(),
     fail,
   }),
 };
+const zoom = new Zoom({
+  drags: () => !parts.painting.open && parts.stage.view !== "compare",
+  fixed: () => parts.painting.open && parts.painting.kind === "extend",
+  wheels: () => parts.painting.open,
+  moved: (view) => parts.painting.look(view),
+});
 const view = new View(state, parts);
 const making = new Making(state, view, parts, () => sources.remember());
-const sources = new Sources(state, view, making, parts, { change, turnTo });
+const sources = new Sources(state, view, making, { ...parts, zoom }, { change, turnTo });
 
 /** The dial stands at a strength; `settle` where it is there to stay. */
 function turnTo(strength, { settle = false } = {}) {
@@ -155,7 +164,7 @@ function listen() {
     "/": () => byId("prompt").focus(),
   };
   const escape = () => (painting.open ? painting.leave() : making.cancel());
-  listenForKeys(() => (painting.open ? painting.keys : keys), escape);
+  listenForKeys(() => ({ ...zoom.keys, ...(painting.open ? painting.keys : keys) }), escape);
 }
 
 function askForKey() {

@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { secondsText } from "./format.js";
-import { clearError, fail } from "./notices.js";
+import { clearError, fail, tellLost } from "./notices.js";
 import { Work } from "./work.js";
 
 const QUICK = 10; // seconds; edits that take less run when the dial is let go
@@ -26,6 +26,10 @@ export class Making {
         byId("cancel").hidden = share === null;
       },
       status: (text) => reading.status(text),
+      lost: (lost) => {
+        tellLost(lost);
+        reading.status(lost ? "connection lost, trying again" : "editing");
+      },
     });
   }
 
@@ -44,7 +48,10 @@ export class Making {
     this.strip.begin(sweep, state.picture.url);
     this.strip.select(state.strength);
     const rest = sweep.filter((strength) => strength !== state.strength);
-    await this.running(() => this.work.run(state.wish, state.strength, rest));
+    await this.running(
+      () => this.work.run(state.wish, state.strength, rest),
+      () => this.edit(),
+    );
   }
 
   /** The dial was let go: make that picture too, where one press of Edit has said what to make. */
@@ -54,10 +61,14 @@ export class Making {
     const slow = ({ mode, seconds }) => mode === "exact" && seconds > QUICK;
     if ([...state.results.values()].some(slow)) return this.view.invite();
     clearError();
-    await this.running(() => this.work.edit(state.wish, strength));
+    await this.running(
+      () => this.work.edit(state.wish, strength),
+      () => this.settled(strength),
+    );
   }
 
-  async running(job) {
+  /** again  makes what the server has lost once more */
+  async running(job, again) {
     const began = performance.now();
     const before = this.state.results.size;
     this.reading.status("starting");
@@ -69,7 +80,9 @@ export class Making {
       if (!this.work.busy) this.reading.status(whole ? done : "cancelled");
     } catch (error) {
       this.reading.status("");
-      fail(error);
+      const names = { gone: "Run it again", unreachable: "Try again" };
+      const name = names[error.code];
+      fail(error, name ? { name, act: again } : null);
     }
     if (!this.work.busy) this.view.show();
     this.onMade();

@@ -2,9 +2,19 @@
 
 import { byId, el } from "./dom.js";
 
-export function fail(error) {
-  const dismiss = el("button", { type: "button", class: "plain", onclick: clearError }, "Dismiss");
-  byId("error").replaceChildren(el("p", {}, error.message), dismiss);
+/** remedy  {name, act}, where there is one */
+export function fail(error, remedy = null) {
+  const button = (name, onclick) => el("button", { type: "button", class: "plain", onclick }, name);
+  const buttons = [button("Dismiss", clearError)];
+  if (remedy) {
+    buttons.unshift(
+      button(remedy.name, () => {
+        clearError();
+        remedy.act();
+      }),
+    );
+  }
+  byId("error").replaceChildren(el("p", {}, error.message), el("div", { class: "quiet-actions" }, ...buttons));
   byId("error").hidden = false;
   byId("error").scrollIntoView({ block: "nearest" });
 }
@@ -33,8 +43,17 @@ export function offerSettings({ name, found }, kept, restore) {
   notice.replaceChildren(el("p", {}, `${name} says how it was made${tool}: `, button, "."));
 }
 
+/** The server is not heard any more, or again. */
+export function tellLost(lost) {
+  if (lost !== byId("lost").hidden) return; // said already
+  const retry = () => dispatchEvent(new Event("partway-retry"));
+  const button = el("button", { type: "button", class: "plain", onclick: retry }, "Try now");
+  byId("lost").replaceChildren(el("p", {}, "Connection lost, trying again. Nothing is lost on this page."), button);
+  byId("lost").hidden = !lost;
+}
+
 /** What of a file's settings could not be restored: phrases. */
-export function tellLost(phrases) {
+export function tellUnrestored(phrases) {
   byId("made").hidden = phrases.length === 0;
   byId("made").replaceChildren(el("p", {}, `Restored, but for ${phrases.join("; ")}.`));
 }

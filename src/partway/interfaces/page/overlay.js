@@ -14,6 +14,7 @@ export class Overlay {
     this.plane = null;
     this.shades = false;
     this.feather = 0;
+    this.view = { zoom: 1, x: 0, y: 0 }; // what of the picture the canvas shows
     this.asked = 0;
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
@@ -45,6 +46,12 @@ export class Overlay {
     this.draw();
   }
 
+  /** The part of the picture that is seen, as Zoom has it. */
+  look(view) {
+    this.view = view;
+    this.draw();
+  }
+
   draw() {
     if (this.asked || !this.sheet) return;
     this.asked = requestAnimationFrame(() => {
@@ -61,11 +68,12 @@ export class Overlay {
     if (!width || !height) return;
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
-    const scale = width / plane.width;
+    const { zoom, x, y } = this.view;
+    const scale = (width * zoom) / plane.width;
     context.globalCompositeOperation = "copy";
     context.imageSmoothingEnabled = scale < 1;
     context.filter = this.shades || !this.feather ? "none" : `blur(${blurOf(this.feather) * scale}px)`;
-    context.drawImage(sheet, 0, 0, width, height);
+    context.drawImage(sheet, x * width, y * height, zoom * width, zoom * height);
     context.filter = "none";
     context.globalCompositeOperation = "source-in";
     context.fillStyle = this.hatch(ratio);

@@ -16,7 +16,8 @@ const NAMES = { mask: "Mask", map: "Map", extend: "Extend" };
 export class Painting {
   /**
    * on  begin() and end() of the mode, area({blob, id} or null) when what is painted is another,
-   *     settings(changes), fail(error)
+   *     settings(changes), moved(u, v) where the keys have brought the brush, extends() where
+   *     the edges are moved, fail(error)
    */
   constructor(on) {
     this.on = on;
@@ -42,7 +43,10 @@ export class Painting {
     this.brush = new Brush(() => tools.tool, {
       drew: (box) => this.overlay.change(box),
       ended: () => this.painted(),
-      moved: ({ x, y }) => say(byId("painted"), `at ${Math.floor(x)}, ${Math.floor(y)}`),
+      moved: ({ x, y }) => {
+        say(byId("painted"), `at ${Math.floor(x)}, ${Math.floor(y)}`);
+        on.moved(x / this.plane.width, y / this.plane.height);
+      },
     });
     const shades = Array.from({ length: 10 }, (_, i) => [String((i + 1) % 10), () => tools.setShade(10 * (i + 1))]);
     this.margins = new Margins((extend) => on.settings({ extend }));
@@ -107,12 +111,19 @@ export class Painting {
     this.on.end();
   }
 
+  /** Another part of the picture is seen. */
+  look(view) {
+    this.overlay.look(view);
+    this.brush.look();
+  }
+
   arrange() {
     document.querySelector("main").classList.toggle("painting", this.open);
     byId("tools").hidden = !this.open;
     byId("paint").hidden = !this.open || this.kind === "extend";
     byId("extend").hidden = !this.open || this.kind !== "extend";
     byId("overlay").hidden = this.kind === "extend";
+    if (this.open && this.kind === "extend") this.on.extends();
   }
 
   /** Make the area of what is painted, where that changed; resolves when there is none to make. */

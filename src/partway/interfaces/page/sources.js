@@ -4,7 +4,7 @@ import { postForm } from "./api.js";
 import { byId } from "./dom.js";
 import { fileName } from "./history.js";
 import { settingsIn } from "./made.js";
-import { clearError, clearNotices, explain, offerSettings, tellLost } from "./notices.js";
+import { clearError, clearNotices, explain, offerSettings, tellUnrestored } from "./notices.js";
 import { checked } from "./settings.js";
 import { nameOf } from "./store.js";
 
@@ -69,6 +69,7 @@ export class Sources {
     state.picture = picture;
     const looks = found.photograph ? "photograph" : "artwork";
     this.parts.source.show(state.picture, `${width} × ${height} · ${looks}`);
+    this.parts.zoom.fit();
     state.area = this.parts.painting.source(state.picture, keepArea);
     await this.parts.stage.source(state.picture);
   }
@@ -85,7 +86,7 @@ export class Sources {
     this.state.reference = null;
     this.act.change(settings);
     this.act.turnTo(strength ?? this.state.strength);
-    tellLost(lost);
+    tellUnrestored(lost);
   }
 
   /** An edit as it was: source, settings, what was painted, results. */

@@ -8,11 +8,12 @@ const PREVIEW_EVERY = 4; // evaluations
 export class Work {
   /**
    * on  preview(strength, url), step(strength, share), done(result), failed(strength, message),
-   *     progress(share or null), status(text)
+   *     progress(share or null), status(text), lost(whether the connection is)
    */
   constructor(on) {
     this.on = on;
     this.jobs = new Set();
+    this.lost = new Set(); // of the jobs, those that hear nothing
     this.pending = new Map(); // strength → share done
   }
 
@@ -65,6 +66,11 @@ export class Work {
       failed: ({ index, message }) => {
         this.advance(strengths[index], 1);
         this.on.failed(strengths[index], message);
+      },
+      lost: (lost) => {
+        if (lost) this.lost.add(job);
+        else this.lost.delete(job);
+        this.on.lost(this.lost.size > 0);
       },
     });
     this.jobs.add(job);
