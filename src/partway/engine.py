@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from partway.batcher import MAX_ROWS, Batcher
 from partway.choosing import wrapped
-from partway.edits import upscale
 from partway.edits.region import region_of
 from partway.errors import Cancelled, PartwayError
 from partway.events import Done, Event, Failed, WasCancelled
@@ -153,9 +152,6 @@ class Engine:
         found = outline(request, picture, self._own)
         picture = None if picture is None else remembered.extended(request, picture)
         region = None if picture is None else region_of(request, picture)
-        if picture is not None and request.scale is not None:
-            extent = upscale.extent_of(picture.extent, request.scale)
-            picture = remembered.enlarged(picture, extent)
         profile, plan = found.profile, found.plan
         if profile is None:
             return untouched(request, picture, plan, mode, began)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from partway import images
+from partway.edits.upscale import extent_of
 from partway.fidelity import Kept, kept
 from partway.result import EditResult
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from partway.request import EditRequest
     from partway.run import Mode
 
+WHOLE = Kept(structure=1.0, color=1.0)  # what identical pictures score
 ENLARGED = 4  # times a result is scaled up before that is worth a note
 
 
@@ -102,15 +104,19 @@ def _shallower(picture: Picture | None) -> tuple[str, ...]:
 def untouched(
     request: EditRequest, picture: Picture | None, plan: Plan, mode: Mode, began: float
 ) -> EditResult:
-    """The source as the result of strength 0."""
+    """The source, extended or enlarged where that is asked for, as the result of strength 0."""
     if picture is None:
         raise AssertionError("without a source strength is 1")
+    if request.scale is None:
+        image = picture.image.copy()  # the cached source is never handed out
+    else:
+        image = images.enlarge(picture, extent_of(picture.extent, request.scale)).image()
     return EditResult(
-        image=picture.image.copy(),  # the cached source is never handed out
+        image=image,
         request=request,
         plan=plan,
         evaluations=0,
-        kept=_kept(request, picture, picture.image),
+        kept=WHOLE if request.extend is None else None,
         seconds=time.perf_counter() - began,
         model=None,
         precision="none",

@@ -1,4 +1,4 @@
-"""What an engine remembers of pictures and prompts: decoded, enlarged and encoded, by content.
+"""What an engine remembers of pictures and prompts: decoded and encoded, by content.
 
 Requests that share a source, a prompt or a style picture share the work, within a budget of bytes.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from partway.edits.img2img import Encoded
     from partway.edits.region import Part
     from partway.families import Family
-    from partway.geometry import Canvas, Extent
-    from partway.images import Picture
+    from partway.geometry import Canvas
+    from partway.images import Enlarged, Picture
     from partway.request import EditRequest
 
 MANNER_BYTES = 50 * 2**20  # about what the patches of a style picture take at one scale
@@ -49,13 +49,6 @@ class Remembered:
         """A source with what the request adds around it; a sweep's requests share it."""
         key = (picture.digest, request.extend)
         return self._cache.get(key, lambda: extended(request, picture), lambda each: each.nbytes)
-
-    def enlarged(self, picture: Picture, extent: Extent) -> Picture:
-        """A source enlarged to the size of an upscale's result."""
-        key = ("enlarged", picture.digest, extent)
-        return self._cache.get(
-            key, lambda: images.enlarge(picture, extent), lambda each: each.nbytes
-        )
 
     def manner(self, references: tuple[bytes, ...], side: int) -> Manner:
         """The condition of style pictures at a scale, whose long side is given in pixels."""
@@ -88,7 +81,7 @@ class Remembered:
 
         return self._cache.get(key, make, lambda source: source.nbytes)
 
-    def latents(self, family: Family, picture: Picture, ground: upscale.Ground) -> Array:
+    def latents(self, family: Family, picture: Enlarged, ground: upscale.Ground) -> Array:
         """The latents of an enlarged source, encoded in tiles."""
         key = (identity_of(family.profile), family.precision, picture.digest, ground.latents)
 

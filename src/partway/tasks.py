@@ -49,7 +49,7 @@ class Order:
     """A request with all that is known of it before its networks are loaded.
 
     mode, index  as the run takes it up
-    picture      its source, extended or enlarged where it asks for that
+    picture      its source, extended where it asks for that
     region       what of it is edited; None is all
     evaluations  network calls it takes
     nameless     whether its model is an engine's own, which no name in a record leads back to
@@ -160,15 +160,16 @@ def restyling(order: Order, family: Family, remembered: Remembered) -> Task:
 
 
 def upscaling(order: Order, family: Family, remembered: Remembered) -> Task:
-    """An upscale, of a source that is enlarged already."""
+    """An upscale; windows of the enlarged source are made where they are needed."""
     request, named = _named(order)
     plan, picture, scale = order.plan, order.picture, request.scale
     if picture is None or scale is None:
         raise AssertionError("a request with a scale has a source")
-    ground = upscale.ground_of(request, family, picture.extent)
+    large = images.enlarge(picture, upscale.extent_of(picture.extent, scale))
+    ground = upscale.ground_of(request, family, large.extent)
     source = None
     if plan.noise_fraction < 1.0:
-        source = remembered.latents(family, picture, ground)
+        source = remembered.latents(family, large, ground)
     condition, negative, guidance = _words(family, request, remembered)
     latest = upscale.Latest(np.zeros(ground.shape, np.float32) if source is None else source)
     rows = upscale.begin(named, plan, scale, ground, source, condition, negative, guidance, latest)
@@ -177,9 +178,7 @@ def upscaling(order: Order, family: Family, remembered: Remembered) -> Task:
     def finish(latents: Array) -> EditResult:
         latest.latents = latents
         with remembered.lock:
-            image, drawn, own = upscale.finish(
-                plan, scale, family, ground, latents, picture, source
-            )
+            image, drawn, own = upscale.finish(plan, scale, family, ground, latents, large, source)
             notes = unread(family, request)
         scored = replace(picture, rgb=own)
         result = finished(image, drawn, request, plan, job, scored, family, order.mode, order.began)
@@ -188,7 +187,7 @@ def upscaling(order: Order, family: Family, remembered: Remembered) -> Task:
     def preview(estimate: Array) -> Image:
         del estimate  # of one tile
         with remembered.lock:
-            return upscale.preview(family, ground, latest.latents, picture.extent)
+            return upscale.preview(family, ground, latest.latents, large.extent)
 
     return _task(order, request, family, job, finish, preview)
 

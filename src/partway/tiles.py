@@ -112,56 +112,68 @@ def tiling_of(height: int, width: int, side: int) -> Tiling:
 class Streamed:
     """A picture (C, H, W) that is made tile by tile and read from top to bottom.
 
-    make    (number along the rows, along the columns) → the tile (C, h, w)
-    Only the rows of tiles that a band crosses are held; a band may start before the one read last
-    as long as it starts within a tile that is still held.
+    make  (number along the rows, along the columns) → the tile (C, h, w)
+    Each tile is made once. Held are the rows from the first one of the band that asked for the
+    latest tiles to the end of those: about a tile and a band of them.
     """
 
     def __init__(self, tiling: Tiling, make: Callable[[Place], Array]) -> None:
         self._tiling = tiling
         self._make = make
-        self._held: dict[int, Array] = {}
+        self._held: Array | None = None
+        self._first = 0  # row of the picture that is held first
+        self._next = 0  # row of tiles that is made next
 
-    def rows(self, top: int, bottom: int) -> Array:
-        """Rows top … bottom - 1, (C, bottom - top, W)."""
-        axis = self._tiling.rows
-        crossed = [
-            number
-            for number, start in enumerate(axis.starts)
-            if start < bottom and start + axis.side > top
-        ]
-        self._held = {n: strip for n, strip in self._held.items() if n >= crossed[0]}
-        band: Array | None = None
-        for number in crossed:
-            if number not in self._held:
-                self._held[number] = self._strip(number)
-            strip, start = self._held[number], axis.starts[number]
-            first, last = max(top, start), min(bottom, start + axis.side)
-            if band is None:
-                band = np.zeros((len(strip), bottom - top, strip.shape[2]), np.float32)
-            weight = axis.weights[number][first - start : last - start, None]
-            band[:, first - top : last - top] += weight * strip[:, first - start : last - start]
-        if band is None:
+    def rows(self, band: range) -> Array:
+        """A band (C, its rows, W), until the next one is asked for; none starts above the last."""
+        starts = self._tiling.rows.starts
+        while self._next < len(starts) and starts[self._next] < band.stop:
+            if starts[self._next] + self._tiling.rows.side > band.start:
+                self._add(self._next, band.start)
+            self._next += 1
+        if self._held is None:
             raise AssertionError("tiles cover every row")
-        return band
+        return self._held[:, band.start - self._first : band.stop - self._first]
 
-    def _strip(self, number: int) -> Array:
-        """A row of tiles, blended across: (C, h, W)."""
-        axis = self._tiling.columns
-        strip: Array | None = None
-        for column, weight in enumerate(axis.weights):
+    def _add(self, number: int, first: int) -> None:
+        """Make a row of tiles and blend it in; rows above `first` are needed no more."""
+        rows, columns = self._tiling.rows, self._tiling.columns
+        start = rows.starts[number]
+        above = max(first - start, 0)  # rows of the tiles that are not needed either
+        held: Array | None = None
+        for column, weight in enumerate(columns.weights):
             tile = self._make(Place(number, column))
-            if strip is None:
-                strip = np.zeros((*tile.shape[:2], axis.length), np.float32)
-            strip[:, :, axis.span(column)] += weight * tile
-        if strip is None:
-            raise AssertionError("an axis has at least one tile")
-        return strip
+            if held is None:
+                held = self._moved(len(tile), first, start + rows.side)
+            share = np.outer(rows.weights[number][above:], weight)
+            here = slice(start + above - first, start + rows.side - first)
+            held[:, here, columns.span(column)] += share * tile[:, above:]
+
+    def _moved(self, channels: int, first: int, last: int) -> Array:
+        """What is held, now of the rows first … last - 1; new rows are 0."""
+        size = (channels, last - first, self._tiling.columns.length)
+        held, gone = self._held, first - self._first
+        if held is None:
+            held, gone = np.zeros(size, np.float32), 0
+        elif held.shape[1] < size[1]:
+            held, old = np.zeros(size, np.float32), held[:, gone:]
+            held[:, : old.shape[1]], gone = old, 0
+        if gone:
+            for plane in held:
+                plane[:-gone] = plane[gone:].copy()
+                plane[-gone:] = 0.0
+        self._held, self._first = held, first
+        return held
 
 
-def bands(height: int, width: int, pixels: int, margin: int) -> Iterator[tuple[range, range]]:
-    """Rows of a picture in bands of about so many pixels: the band, and it with its margin."""
-    count = max(pixels // width, margin, 1)
-    for top in range(0, height, count):
-        bottom = min(top + count, height)
-        yield range(top, bottom), range(max(top - margin, 0), min(bottom + margin, height))
+def bands(length: int, most: int, margin: int, multiple: int = 1) -> Iterator[tuple[range, range]]:
+    """An axis in about equal bands: the band, and it with its margin.
+
+    most      positions of a band, about; it is never narrower than its margin
+    multiple  all bands start at multiples of this
+    """
+    count = -(-length // max(most, margin))
+    step = -(-length // (count * multiple)) * multiple
+    for start in range(0, length, step):
+        stop = min(start + step, length)
+        yield range(start, stop), range(max(start - margin, 0), min(stop + margin, length))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.images import icc
 
-from partway import edit
+from partway import edit, images
 from partway.edits import upscale
 from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest
 from partway.events import Done, Event, Preview, Step
-from partway.families.analytic import Analytic
+from partway.families.analytic import PROFILE, Analytic
 from partway.geometry import Extent
 from partway.images import read_bytes
+from partway.plan import plan_edit
 from partway.request import EditRequest
 from partway.result import EditResult
 
@@ -73,6 +76,93 @@ def test_at_strength_0_a_palette_becomes_colours(icon: Image.Image) -> None:
     source = icon.quantize(16)
     result = upscaled(source, strength=0.0)
     assert np.array_equal(np.asarray(result.image), np.asarray(lanczos(source.convert("RGB"))))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "CMYK", "I;16", "P"])
+@pytest.mark.parametrize(("scale", "apart"), [(2.0, 0), (3.0, 1), (1.7, 1)])
+def test_windows_of_an_enlargement_are_those_of_the_whole(
+    mode: str, scale: float, apart: int, icon: Image.Image
+) -> None:
+    """Cut out of the source with what they depend on; a grey level off at odd scales only."""
+    source = icon.convert("L").convert(mode) if mode == "I;16" else icon.convert(mode)
+    if mode.endswith("A"):
+        source.putalpha(Image.linear_gradient("L").resize(source.size))
+    large = images.enlarge(
+        images.load(read_bytes(source)), upscale.extent_of(Extent(54, 36), scale)
+    )
+    whole = images.load(read_bytes(large.image()))
+    for down, across in ((range(36), range(54)), (range(7, 20), range(31, large.extent.width))):
+        here = (slice(down.start, down.stop), slice(across.start, across.stop))
+        window = large.window(down, across)
+        assert np.abs(window.rgb.astype(int) - whole.rgb[here]).max() <= apart
+        if whole.alpha is not None:
+            assert window.alpha is not None
+            assert np.abs(window.alpha.astype(int) - whole.alpha[here]).max() <= apart
+
+
+def test_a_part_without_transparency_has_the_alpha_of_the_whole(icon: Image.Image) -> None:
+    source = icon.convert("RGBA")
+    source.putpixel((2, 2), (0, 0, 0, 0))
+    large = images.enlarge(images.load(read_bytes(source)), Extent(108, 72))
+    alpha = large.window(range(40, 50), range(60, 70)).alpha
+    assert alpha is not None
+    assert (alpha == 255).all()
+
+
+def test_bands_and_pieces_of_them_do_not_show(
+    icon: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same picture and score in one piece and in many."""
+    source = icon.convert("RGBA")
+    source.putalpha(Image.linear_gradient("L").resize(source.size))
+    whole = upscaled(source, strength=0.5, steps=3, scale=2.0)
+    monkeypatch.setattr(upscale, "PIECE", 23)
+    monkeypatch.setattr(upscale, "BAND", 19)
+    pieces = upscaled(source, strength=0.5, steps=3, scale=2.0)
+    shown, again = (images.rgb_of(each.image).astype(int) for each in (whole, pieces))
+    assert np.abs(shown - again).max() <= 1
+    assert np.array_equal(np.asarray(whole.image)[..., 3], np.asarray(pieces.image)[..., 3])
+    assert whole.kept is not None
+    assert pieces.kept is not None
+    assert abs(whole.kept.structure - pieces.kept.structure) < 1e-3
+
+
+class Coarse:
+    """An autoencoder without weights: every eighth pixel."""
+
+    profile = replace(PROFILE, stride=8, native_size=128)
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        return 3, height // 8, width // 8
+
+    def encode(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        return image[:, ::8, ::8]
+
+    def decode(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        return latents.repeat(8, 1).repeat(8, 2)
+
+
+def test_memory_is_flat() -> None:
+    """Arrays beside the source, its latents and the result: four times the rows, the same memory.
+
+    Pillow's own memory is not counted: the result, and windows of the enlarged source.
+    """
+
+    def peak(height: int) -> int:
+        small = Image.linear_gradient("L").convert("RGB").resize((200, height // 2))
+        large = images.enlarge(images.load(read_bytes(small)), Extent(400, height))
+        family: Any = Coarse()
+        ground = upscale.ground_of(EditRequest(source=b"x", scale=2.0), family, large.extent)
+        plan = plan_edit(0.5, PROFILE.schedule, steps=2)
+        tracemalloc.start()
+        latents = upscale.encode(family, large, ground)
+        result, _, _ = upscale.finish(plan, 2.0, family, ground, latents, large, latents)
+        most = tracemalloc.get_traced_memory()[1] - latents.nbytes
+        tracemalloc.stop()
+        assert result.size == large.extent
+        return most
+
+    assert peak(1200) < 1.25 * peak(300)
 
 
 def test_a_lossy_source_is_enlarged_too(icon: Image.Image, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ source ─Lanczos─► enlarged ─encode─► latents ─noise─► x ─sam
 
 The sampler walks one picture: at every step all tiles are asked, their answers are blended on the
 whole latent grid (Bar-Tal et al. 2023), and the step is taken there. Noise is drawn for the whole
-grid. Pixels come and go in tiles and bands of rows, so that no whole picture of floats is held.
+grid. Pixels, the enlarged source's too, come and go in tiles and bands of rows: what grows with the
+result is its latents and itself.
 
 An enlarged picture says everything up to the source's finest detail and nothing beyond. What the
 source can say, its low band, is held to it, in every clean estimate and in the result,
@@ -42,12 +43,12 @@ if TYPE_CHECKING:
     from partway.denoiser import Condition
     from partway.families import Family, Profile
     from partway.guidance import Guidance
-    from partway.images import Picture, Pixels
+    from partway.images import Enlarged, Picture, Pixels
     from partway.plan import Plan
     from partway.request import EditRequest
 
 TILES = 8  # of a network call: fixed, since the same request gives the same bits
-BAND = 2**18  # pixels composed at a time, without their margin
+BAND, PIECE = 64, 512  # rows, and columns of them, that are composed at a time
 SCORED = 512  # long side at which what was kept is scored; it is judged at 128
 
 
@@ -121,16 +122,17 @@ def ground_of(request: EditRequest, family: Family, extent: Extent) -> Ground:
     return Ground(tiles.times(family.latent_shape(stride, stride)[1]), pixels, shape)
 
 
-def encode(family: Family, picture: Picture, ground: Ground) -> Array:
+def encode(family: Family, picture: Enlarged, ground: Ground) -> Array:
     """Latents (C, h, w) of an enlarged source, encoded tile by tile."""
-    height, width = picture.rgb.shape[:2]
-    rows = _reflected(height, ground.pixels.rows.length)
-    columns = _reflected(width, ground.pixels.columns.length)
+    rows = _reflected(picture.extent.height, ground.pixels.rows.length)
+    columns = _reflected(picture.extent.width, ground.pixels.columns.length)
     latents = np.zeros(ground.shape, np.float32)
     for place in ground.latents.places:
         down = rows[ground.pixels.rows.span(place.row)]
         across = columns[ground.pixels.columns.span(place.column)]
-        seen = picture.rgb[down[:, None], across].transpose(2, 0, 1)
+        top, left = int(down.min()), int(across.min())
+        window = picture.window(range(top, int(down.max()) + 1), range(left, int(across.max()) + 1))
+        seen = window.rgb[(down - top)[:, None], across - left].transpose(2, 0, 1)
         tile = family.encode(seen.astype(np.float32) / 127.5 - 1.0)
         check_finite(tile, "encoding the source")
         ground.latents.add(latents, place, tile)
@@ -217,87 +219,77 @@ def finish(
     family: Family,
     ground: Ground,
     latents: Array,
-    picture: Picture,
+    picture: Enlarged,
     source: Array | None,
 ) -> tuple[Image.Image, Image.Image, Pixels]:
-    """Decode final latents band by band to a picture of the enlarged source's size and alpha.
+    """Decode final latents band by band to a picture under the enlarged source's alpha.
 
     Returns it; and, reduced, what the model itself drew, which is the same without what the source
     gives back, and the enlarged source, to be scored.
     """
     check_finite(latents, "sampling")
     width, height = picture.extent
-    radius = radius_of(width, height)
+    native = family.profile.native_size  # what the model adds has the same scale at any size
+    radius = radius_of(native, native)
+    margin = radius + reach_of(scale)
+    factor = -(-max(picture.extent) // SCORED)
     drawn = _decoded(family, ground, latents)
     round_trip = None if source is None else _decoded(family, ground, source)
     result = _Pasted(picture.extent)
-    model, own = _Reduced(picture.extent), _Reduced(picture.extent)
-    for band, seen in bands(height, width, BAND, radius + reach_of(scale)):
-        inner = slice(band.start - seen.start, band.stop - seen.start)
-        values = _pixels(drawn.rows(seen.start, seen.stop), width)
-        part = _rows(picture, band)
-        model.paste(images.compose(values[inner], part), band)
-        own.paste(Image.fromarray(part.rgb), band)
-        if round_trip is not None:
-            enlarged = picture.rgb[seen.start : seen.stop].astype(np.float32)
-            back = _pixels(round_trip.rows(seen.start, seen.stop), width)
-            values = restore(values, back, enlarged, plan.noise_fraction, radius)
-            for c in range(3):  # one at a time bounds memory
-                missing = low_band(enlarged[..., c] - values[..., c], scale)
-                values[..., c] = np.clip(values[..., c] + held(plan) * missing, 0.0, 255.0)
-        result.paste(images.compose(values[inner], part, 1.0 - plan.noise_fraction), band)
-    return result.image, model.reduced, np.asarray(own.reduced)
+    model, own = (_Pasted(Extent(-(-width // factor), -(-height // factor))) for _ in range(2))
+    for down, tall in bands(height, BAND, margin, factor):
+        rows = drawn.rows(tall)
+        returned = None if round_trip is None else round_trip.rows(tall)
+        for across, wide in bands(width, PIECE, margin, factor):
+            near = slice(wide.start, wide.stop)
+            inner = (_within(down, tall), _within(across, wide))
+            seen = picture.window(tall, wide)
+            part = _part(seen, inner)
+            values = _pixels(rows[:, :, near])
+            reduced = (across.start // factor, down.start // factor)
+            model.paste(images.compose(values[inner], part).reduce(factor), reduced)
+            own.paste(Image.fromarray(part.rgb).reduce(factor), reduced)
+            if returned is not None:
+                enlarged = seen.rgb.astype(np.float32)
+                back = _pixels(returned[:, :, near])
+                values = restore(values, back, enlarged, plan.noise_fraction, radius)
+                for c in range(3):  # one at a time bounds memory
+                    missing = low_band(enlarged[..., c] - values[..., c], scale)
+                    values[..., c] = np.clip(values[..., c] + held(plan) * missing, 0.0, 255.0)
+            image = images.compose(values[inner], part, 1.0 - plan.noise_fraction)
+            result.paste(image, (across.start, down.start))
+    return result.image, model.image, np.asarray(own.image)
 
 
 def preview(family: Family, ground: Ground, estimate: Array, extent: Extent) -> Image.Image:
     """A clean estimate as a picture, without alpha and what the source gives back."""
-    decoded = _decoded(family, ground, estimate)
-    result = _Pasted(extent)
-    for band, _ in bands(extent.height, extent.width, BAND, 0):
-        values = _pixels(decoded.rows(band.start, band.stop), extent.width)
-        result.paste(images.compose(values, None), band)
+    decoded, result = _decoded(family, ground, estimate), _Pasted(extent)
+    for band, _ in bands(extent.height, BAND, 0):
+        values = _pixels(decoded.rows(band)[:, :, : extent.width])
+        result.paste(images.compose(values, None), (0, band.start))
     return result.image
 
 
 class _Pasted:
-    """A picture put together of bands of rows."""
+    """A picture put together of parts."""
 
     def __init__(self, extent: Extent) -> None:
         self._extent = extent
         self._image: Image.Image | None = None
 
-    def paste(self, part: Image.Image, band: range) -> None:
-        """The rows of a band; the first one says mode and profile."""
+    def paste(self, part: Image.Image, at: tuple[int, int]) -> None:
+        """A part by its left upper corner; the first one says mode and profile."""
         if self._image is None:
             self._image = Image.new(part.mode, self._extent)
             self._image.info.update(part.info)
-        self._image.paste(part, (0, band.start))
+        self._image.paste(part, at)
 
     @property
     def image(self) -> Image.Image:
         """The whole."""
         if self._image is None:
-            raise AssertionError("a picture has at least one band")
+            raise AssertionError("a picture has at least one part")
         return self._image
-
-
-class _Reduced(_Pasted):
-    """A picture put together at a long side of at most SCORED, in means of pixels."""
-
-    def __init__(self, extent: Extent) -> None:
-        share = min(SCORED / max(extent), 1.0)
-        self._size = Extent(*(max(round(length * share), 1) for length in extent))
-        super().__init__(Extent(self._size.width, extent.height))
-
-    def paste(self, part: Image.Image, band: range) -> None:
-        """The rows of a band, reduced along them."""
-        size = (self._size.width, part.height)
-        super().paste(part.resize(size, Image.Resampling.BOX), band)
-
-    @property
-    def reduced(self) -> Image.Image:
-        """The whole, reduced along its columns too."""
-        return self.image.resize(self._size, Image.Resampling.BOX)
 
 
 def _decoded(family: Family, ground: Ground, latents: Array) -> Streamed:
@@ -311,17 +303,22 @@ def _decoded(family: Family, ground: Ground, latents: Array) -> Streamed:
     return Streamed(ground.pixels, make)
 
 
-def _pixels(rows: Array, width: int) -> Array:
-    """Rows (3, h, w) in [-1, 1] as (h, width, 3) in 0 … 255."""
-    return np.clip((rows[:, :, :width].transpose(1, 2, 0) + 1.0) * 127.5, 0.0, 255.0)
+def _pixels(values: Array) -> Array:
+    """(3, h, w) in [-1, 1] as (h, w, 3) in 0 … 255."""
+    return np.clip((values.transpose(1, 2, 0) + 1.0) * 127.5, 0.0, 255.0)
 
 
-def _rows(picture: Picture, band: range) -> Picture:
-    """A band of a source."""
-    rows = slice(band.start, band.stop)
+def _within(band: range, seen: range) -> slice:
+    """A band where it lies in what is seen of it."""
+    return slice(band.start - seen.start, band.stop - seen.start)
+
+
+def _part(picture: Picture, inner: tuple[slice, slice]) -> Picture:
+    """A part of a picture."""
+    down, across = inner
     return replace(
         picture,
-        image=picture.image.crop((0, band.start, picture.extent.width, band.stop)),
-        rgb=picture.rgb[rows],
-        alpha=None if picture.alpha is None else picture.alpha[rows],
+        image=picture.image.crop((across.start, down.start, across.stop, down.stop)),
+        rgb=picture.rgb[inner],
+        alpha=None if picture.alpha is None else picture.alpha[inner],
     )

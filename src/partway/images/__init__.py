@@ -19,7 +19,7 @@ from partway.images.canvas import (
     to_canvas,
 )
 from partway.images.carried import NOTHING, Carried, clean_xmp
-from partway.images.enlarge import enlarge
+from partway.images.enlarge import Enlarged, enlarge
 from partway.images.modes import rgb_of
 from partway.images.picture import Picture, Pixels
 from partway.images.read import FORMATS, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MAX_UPLOAD, load
@@ -37,6 +37,7 @@ __all__ = [
     "NOTHING",
     "SUFFIXES",
     "Carried",
+    "Enlarged",
     "ImageLike",
     "Picture",
     "Pixels",
