@@ -17,11 +17,9 @@ from partway.denoiser import (
     Solver,
     denoise,
     guide,
-    keep_source,
     to_x0,
 )
 from partway.errors import InvalidRequest, UnknownName
-from partway.families.analytic import posterior_mean
 from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.plan import plan_edit
@@ -150,58 +148,3 @@ def test_closing_the_rows_closes_the_solver() -> None:
     next(rows)
     rows.close()
     assert closed == [True]
-
-
-MEANS = np.array([[-0.8, 0.5, 0.1], [0.6, 0.6, -0.4], [0.2, -0.7, 0.9]], np.float64)
-
-
-def with_map(strength_map: Array, steps: int, start: float = 0.9) -> tuple[Array, Array]:
-    levels = plan_edit(start, FLOW, dial="noise", steps=steps).levels
-    rng = np.random.RandomState(3)
-    # rows are independent draws, columns the shades of the map
-    source = rng.uniform(-1, 1, (3, 400, 1)) * np.ones((3, 400, strength_map.shape[-1]))
-    eps = rng.standard_normal((3, 400, 1)) * np.ones_like(source)
-    x = levels[0].alpha * source + levels[0].sigma * eps
-    solver = keep_source(euler(x, levels, Noise(1, x.shape)), source, strength_map)
-    try:
-        query = next(solver)
-        while True:
-            query = solver.send(posterior_mean(query.x, query.here, MEANS, 0.2))
-    except StopIteration as done:
-        return done.value, source
-
-
-def test_keep_source_ends() -> None:
-    ends = np.array([[[0.0, 1.0]]])
-    result, source = with_map(ends, steps=8)
-    assert result[..., 0] == pytest.approx(source[..., 0], abs=1e-12)
-    free, _ = with_map(np.ones((1, 1, 2)), steps=8)
-    assert result[..., 1] == pytest.approx(free[..., 1])
-    assert np.abs(free - source).max() > 0.1
-
-
-def test_keep_source_gives_every_shade_its_own_result() -> None:
-    """91 shades at 4 steps: all distinct, change rising with the shade."""
-    shades = np.linspace(0.0, 0.9, 91)[None, None]
-    result, source = with_map(shades, steps=4)
-    assert (np.diff(result, axis=-1) != 0.0).all()
-    change = np.sqrt(np.square(result - source).mean(axis=(0, 1)))
-    assert (np.diff(change) > 0).all()
-
-
-def test_keep_source_matches_a_whole_run_at_the_same_strength() -> None:
-    shade = 0.6
-    masked, source = with_map(np.full((1, 1, 1), shade), steps=60)
-    whole, _ = with_map(np.ones((1, 1, 1)), steps=60, start=shade)
-    changes = [float(np.sqrt(np.square(r - source).mean())) for r in (masked, whole)]
-    assert changes[0] == pytest.approx(changes[1], rel=0.1)
-
-
-@pytest.mark.parametrize("steps", [4, 30])
-def test_a_gradient_map_is_followed(steps: int) -> None:
-    """Correlation of map and mean local change, as Differential Diffusion measures it: 0.97."""
-    shades = np.linspace(0.0, 0.9, 46)
-    result, source = with_map(shades[None, None], steps)
-    change = np.abs(result - source).mean(axis=(0, 1))
-    assert np.corrcoef(shades, change)[0, 1] >= 0.97
-    assert change[0] == pytest.approx(0.0, abs=1e-12)

@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"color", "patches", "checkpoints", "tiles", "low_band"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "ground", "surfaces",
      "sheet", "batcher", "models", "examples", "styles", "full_size"},
-    {"metadata", "own_loop"},
+    {"metadata", "own_loop", "strength_map"},
     {"result"},
     {"edits", "choosing"},
     {"run", "outline", "outcome", "model_cache"},

@@ -208,26 +208,3 @@ def _lengths(values: Array, patch: int) -> Array:
     channels, height, width = values.shape
     patches = values.reshape(channels, height // patch, patch, width // patch, patch)
     return np.sqrt(np.square(patches).sum(axis=(0, 2, 4)))
-
-
-def keep_source(solver: Solver, source: Array, strength_map: Array) -> Solver:
-    """Wrap a solver so that each position follows its own noise fraction.
-
-    source        (C, h, w) clean latents
-    strength_map  (1, h, w) noise fraction m at which each position lets go of the source
-
-    A position whose m lies below the query's interval keeps the source (x0 = source), above it
-    is free, inside it x0 = w * model + (1 - w) * source with w = (m - there) / (here - there):
-    shades stay continuous at any step count. Both questions of a two-stage step have its weight.
-    """
-    try:
-        query = next(solver)
-        while True:
-            x0 = yield query
-            here, there = query.here.noise_fraction, query.there.noise_fraction
-            weight = np.clip((strength_map - there) / (here - there), 0.0, 1.0)
-            query = solver.send(weight * x0 + (1.0 - weight) * source)
-    except StopIteration as done:
-        return done.value
-    finally:
-        solver.close()

@@ -14,6 +14,7 @@ from partway.families import settled, with_loras, with_runtime
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
 from partway.spacings import get_spacing
+from partway.strength_map import asks_again
 
 if TYPE_CHECKING:
     from partway.families import Profile
@@ -70,7 +71,8 @@ def evaluations_of(
         return upscale.evaluations(request, profile, plan, upscale.extent_of(extent, request.scale))
     if profile.conditioning == "references":
         return pyramid.evaluations(request, plan)
-    return get_sampler(settled(request, profile).sampler).evaluations(plan.intervals)
+    again = request.strength_map is not None and asks_again(plan.levels)
+    return get_sampler(settled(request, profile).sampler).evaluations(plan.intervals) + again
 
 
 @dataclass(frozen=True, eq=False)

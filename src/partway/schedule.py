@@ -61,8 +61,13 @@ def halfway(here: Level, there: Level) -> Level:
         fraction = (here.noise_fraction + there.noise_fraction) / 2.0
     else:
         fraction = noise_fraction_of(math.sqrt(here.nsr * there.nsr))
+    return at_fraction(fraction, there)
+
+
+def at_fraction(fraction: float, like: Level) -> Level:
+    """The level of a noise fraction on the path of another one, which lies between the ends."""
     alpha, sigma = 1.0 - fraction, fraction
-    norm = 1.0 if is_flow(there) else math.hypot(alpha, sigma)
+    norm = 1.0 if is_flow(like) else math.hypot(alpha, sigma)
     return Level(alpha / norm, sigma / norm)
 
 

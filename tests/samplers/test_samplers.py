@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from walks import FLOW, MEANS, SPREAD, TO_PURE_NOISE, VP, levels_of, mixture, solve, start_of
 
-from partway.denoiser import Array, Query, keep_source
+from partway.denoiser import Array, Query
 from partway.errors import UnknownName
 from partway.families.analytic import posterior_mean
 from partway.noise import Noise
 from partway.plan import plan_edit
 from partway.samplers import SAMPLERS, get_sampler
 from partway.schedule import Level, Schedule
+from partway.strength_map import keep_source
 
 DETERMINISTIC = sorted(name for name, s in SAMPLERS.items() if not s.stochastic)
 STOCHASTIC = sorted(name for name, s in SAMPLERS.items() if s.stochastic)

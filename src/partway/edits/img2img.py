@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from partway import images, surfaces
-from partway.denoiser import Array, Rows, guide, keep_source
+from partway.denoiser import Array, Rows, guide
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
 from partway.ground import Ground, plain_ground
@@ -19,6 +19,7 @@ from partway.guidance import Guidance
 from partway.noise import Noise
 from partway.residual import restore
 from partway.samplers import get_sampler
+from partway.strength_map import asks_again, keep_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +114,8 @@ def begin(
         x = plan.kappa * start.alpha * source.latents + x
     solver = sampler.solve(x.astype(np.float32), plan.levels, noise)
     if source is not None and part is not None:
-        solver = keep_source(solver, source.latents, part.noise_fractions)
+        again = request.strength_map is not None and asks_again(plan.levels)
+        solver = keep_source(solver, source.latents, part.noise_fractions, again=again)
     return guide(solver, condition, negative, guidance)
 
 

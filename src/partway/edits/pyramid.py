@@ -19,7 +19,7 @@ import numpy as np
 
 from partway import images
 from partway.color import matched, with_hues
-from partway.denoiser import Array, Rows, Solver, guide, keep_source
+from partway.denoiser import Array, Rows, Solver, guide
 from partway.edits.img2img import check_finite
 from partway.errors import InvalidRequest
 from partway.full_size import carry, enlarged
@@ -30,6 +30,7 @@ from partway.samplers import get_sampler
 from partway.schedule import Level, Schedule
 from partway.spacings import get_spacing
 from partway.strength import nsr_of
+from partway.strength_map import keep_source
 
 if TYPE_CHECKING:
     from PIL.Image import Image
