@@ -115,6 +115,19 @@ def test_from_pure_noise_nothing_of_a_source_is_used() -> None:
     assert np.abs(nearly - painted).max() < 0.001
 
 
+def test_each_position_may_have_a_start_of_its_own() -> None:
+    painted = np.full((3, SIDE, SIDE), 0.9, np.float32)
+    starts = np.full((SIDE, SIDE), 0.2, np.float32)
+    starts[:, SIDE // 2 :] = 1.0
+    settled = grounded().settle(painted, 0.3, starts)
+    left, right = np.s_[:, :, : SIDE // 2], np.s_[:, :, SIDE // 2 :]
+    wanted = grounded().settle(painted, 0.3, 0.2)
+    assert settled[left] == pytest.approx(wanted[left], abs=1e-6)
+    assert (settled[right] == painted[right]).all()
+    blank = np.full((3, SIDE, SIDE), 1.0, np.float32)  # nothing over nothing
+    assert (grounded().settle(blank, 0.3, starts) == blank).all()
+
+
 @pytest.mark.parametrize("strength", [0.2, 0.5])
 def test_pocket_leaves_a_white_ground_white(strength: float) -> None:
     """Share of the source's white that is more than 8 of 255 off; without the rule 17 and 23 %."""

@@ -73,6 +73,19 @@ def test_from_pure_noise_nothing_of_a_source_is_used() -> None:
     assert np.abs(smooth(result, source, TOLERANCE, 0.999) - result).max() < 0.005
 
 
+def test_each_position_may_have_a_start_of_its_own() -> None:
+    source = two_halves()
+    result = source + mottling(0.05)
+    starts = np.full((SIDE, SIDE), 0.3, np.float32)
+    starts[:, SIDE // 2 :] = 1.0
+    smoothed = smooth(result, source, TOLERANCE, starts)
+    left, right = np.s_[:, :, : SIDE // 2], np.s_[:, :, SIDE // 2 :]
+    wanted = smooth(result, source, TOLERANCE, 0.3)
+    assert smoothed[left] == pytest.approx(wanted[left], abs=1e-6)
+    assert (smoothed[right] == result[right]).all()
+    assert (smooth(source, source, TOLERANCE, starts) == source).all()  # nothing over nothing
+
+
 def test_a_picture_that_did_not_change_does_not() -> None:
     source = two_halves() + mottling(0.2)
     assert smooth(source, source, TOLERANCE, 0.3) == pytest.approx(source, abs=1e-6)

@@ -31,6 +31,7 @@ EVEN = 0.1  # of the range -1 … 1: colours this near to the ground's are the g
 LEAST_BORDER = 0.25  # of the border that must be ground
 FADES_FROM = 0.75  # noise fraction of the start above which the tolerance shrinks
 WINDOW = 1 / 128  # of the long side
+TINY = np.finfo(np.float32).tiny  # nothing over nothing is nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +45,22 @@ class Ground:
     colour: Array
     where: Mask
 
-    def settle(self, result: Array, tolerance: float, noise_fraction: float) -> Array:
+    def settle(self, result: Array, tolerance: float, noise_fraction: float | Array) -> Array:
         """Take faint paint back; pictures (3, H, W) in about [-1, 1].
 
         tolerance       distance from the ground up to which all paint goes
-        noise_fraction  of the start
+        noise_fraction  of the start, one for all or (H, W)
         """
-        near = tolerance * min(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
-        if near <= 0.0:
+        near = tolerance * np.minimum(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
+        if np.max(near) <= 0.0:
             return result
         paint = result - self.colour[:, None, None]
         radius = max(1, round(max(self.where.shape) * WINDOW))
         inside = self.where.astype(np.float32)
         square = box_blur(np.square(paint).mean(axis=0) * inside, radius)
         square /= np.maximum(box_blur(inside, radius), 1e-6)
-        faint = inside * near**2 / np.maximum(square, near**2)
+        limit = np.asarray(near**2, np.float32)
+        faint = inside * limit / np.maximum(np.maximum(square, limit), TINY)
         return (result - faint * paint).astype(np.float32)
 
 
@@ -92,7 +94,7 @@ def touching_border(mask: Mask) -> Mask:
     border = np.concatenate(list(edges))
     one = np.concatenate([np.zeros_like(border), run[:-1][meets]])
     other = np.concatenate([border, run[1:][meets]])
-    least = np.arange(begins.sum() + 1)  # run that each is joined to
+    least = np.arange(int(begins.sum()) + 1, dtype=np.intp)  # run that each is joined to
     while (least[one] != least[other]).any():
         ours, theirs = least[one], least[other]
         np.minimum.at(least, np.maximum(ours, theirs), np.minimum(ours, theirs))

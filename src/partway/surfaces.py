@@ -30,17 +30,18 @@ FADES_FROM = 0.5  # noise fraction of the start above which the tolerance shrink
 WIDE, SMALL = 1 / 32, 1 / 128  # reach of the guided filter and of d, of the long side
 EDGE = 0.01  # variance of luma, in [-1, 1], above which the guide has an edge
 DETAIL = 0.002  # the same in the small window, where e is 1/2
+TINY = np.finfo(np.float32).tiny  # nothing over nothing is nothing
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float) -> Array:
+def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float | Array) -> Array:
     """Take faint mottling off; pictures (3, H, W) in about [-1, 1].
 
     tolerance       root mean square up to which the rest goes wholly
-    noise_fraction  of the start
+    noise_fraction  of the start, one for all or (H, W)
     """
-    near = tolerance * min(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
-    if near <= 0.0:
+    near = tolerance * np.minimum(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
+    if np.max(near) <= 0.0:
         return result
     side = max(source.shape)
     wide, small = (max(1, round(side * share)) for share in (WIDE, SMALL))
@@ -49,7 +50,8 @@ def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float
     rest = change - _guided(change, luma, wide)
     even = DETAIL / (DETAIL + _variance(luma, small))
     square = box_blur(np.square(rest).mean(axis=0), small)
-    faint = even * near**2 / np.maximum(square, near**2)
+    limit = np.asarray(near**2, np.float32)
+    faint = even * limit / np.maximum(np.maximum(square, limit), TINY)
     return (result - faint * rest).astype(np.float32)
 
 

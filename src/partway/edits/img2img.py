@@ -39,20 +39,21 @@ class Encoded:
 
     latents     (C, h, w)
     round_trip  (H, W, 3) float32 in 0 … 255: the source encoded, decoded and scaled back
-    seen        (3, H, W) in [-1, 1], the source on the canvas
-    ground      of `seen`
+    canvas      (3, H, W) in [-1, 1], the source as it was encoded; None where nobody asks for it
+    ground      of that; None where it has none, or the model leaves no stains
     """
 
     latents: Array
     round_trip: Array
-    seen: Array
+    canvas: Array | None = None
     ground: Ground | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
-        ground = 0 if self.ground is None else self.ground.where.nbytes
-        return self.latents.nbytes + self.round_trip.nbytes + self.seen.nbytes + ground
+        ground = None if self.ground is None else self.ground.where
+        arrays = (self.latents, self.round_trip, self.canvas, ground)
+        return sum(each.nbytes for each in arrays if each is not None)
 
 
 def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> Canvas:
@@ -66,13 +67,17 @@ def canvas(request: EditRequest, profile: Profile, picture: Picture | None) -> C
 
 def encode(family: Family, picture: Picture, place: Canvas) -> Encoded:
     """Encode a source once; edits of any strength share it."""
-    seen = images.to_canvas(picture.rgb, place)
-    latents = family.encode(seen)
+    profile, shown = family.profile, images.to_canvas(picture.rgb, place)
+    latents = family.encode(shown)
     check_finite(latents, "encoding the source")
     decoded = family.decode(latents)
     check_finite(decoded, "decoding the source")
-    ground = plain_ground(seen) if family.profile.plain_ground else None
-    return Encoded(latents, images.from_canvas(decoded, place), seen, ground)
+    return Encoded(
+        latents,
+        images.from_canvas(decoded, place),
+        shown if profile.even_surfaces > 0.0 else None,
+        plain_ground(shown) if profile.plain_ground > 0.0 else None,
+    )
 
 
 def beside(family: Family, part: Part, hidden: NDArray[np.bool_], place: Canvas) -> Array:
@@ -136,7 +141,8 @@ def finish(
     decoded = family.decode(latents)
     check_finite(decoded, "decoding")
     if source is not None:
-        decoded = tidied(decoded, source, family.profile, plan.noise_fraction)
+        start = plan.noise_fraction if part is None else part.on_canvas(place)
+        decoded = tidied(decoded, source, family.profile, start)
     values = images.from_canvas(decoded, place)
     share = 1.0 - plan.noise_fraction
     if picture is not None and source is not None and part is not None:
@@ -152,13 +158,18 @@ def finish(
     return images.compose(values, picture, share), drawn
 
 
-def tidied(decoded: Array, source: Encoded, profile: Profile, noise_fraction: float) -> Array:
-    """What the model drew without faint flaws where the source is even; (3, H, W)."""
-    tolerance = profile.even_surfaces
-    smoothed = surfaces.smooth(decoded, source.seen, tolerance, noise_fraction)
-    if source.ground is None:
-        return smoothed
-    return source.ground.settle(smoothed, profile.plain_ground, noise_fraction)
+def tidied(
+    decoded: Array, source: Encoded, profile: Profile, noise_fraction: float | Array
+) -> Array:
+    """What the model drew, (3, H, W), without faint flaws where the source is even.
+
+    noise_fraction  of the start, one for all or (H, W)
+    """
+    if source.canvas is not None:
+        decoded = surfaces.smooth(decoded, source.canvas, profile.even_surfaces, noise_fraction)
+    if source.ground is not None:
+        decoded = source.ground.settle(decoded, profile.plain_ground, noise_fraction)
+    return decoded
 
 
 def preview(family: Family, estimate: Array, place: Canvas) -> Image:

@@ -240,6 +240,10 @@ class Part:
         fresh = Noise((request.seed + FRESH) % 2**32, latents.shape)() * latents.std()
         return free * fresh + (1.0 - free) * latents
 
+    def on_canvas(self, place: Canvas) -> Array:
+        """(H, W) noise fractions of what is seen, on its canvas."""
+        return _on_canvas(self.pixels[..., 0], place)
+
     def composed(self, values: Array, picture: Picture, share: float) -> Image.Image:
         """A result (H, W, 3) of what is seen, over the whole source; `share` as of compose."""
         left, top, right, bottom = self.region.box
@@ -294,12 +298,12 @@ def part_on(
 
 def hidden_on(region: Region, place: Canvas) -> NDArray[np.bool_]:
     """(H, W) on a canvas, whether any pixel there is edited."""
-    return _on_canvas(region, place) > 0.0
+    return _on_canvas(region.inside(region.share), place) > 0.0
 
 
-def _on_canvas(region: Region, place: Canvas) -> Array:
-    """(H, W) shares on a canvas: means of the pixels seen, continued into its padding."""
-    plane = Image.fromarray(np.ascontiguousarray(region.inside(region.share)))
+def _on_canvas(seen: Array, place: Canvas) -> Array:
+    """(H, W) of what is seen on a canvas: means of its pixels, continued into the padding."""
+    plane = Image.fromarray(np.ascontiguousarray(seen))
     fitted = np.asarray(plane.resize(place.fitted, Image.Resampling.BOX))
     more = (place.padded.height - place.fitted.height, place.padded.width - place.fitted.width)
     return np.pad(fitted, ((0, more[0]), (0, more[1])), mode="symmetric")
@@ -307,7 +311,7 @@ def _on_canvas(region: Region, place: Canvas) -> Array:
 
 def _on_latents(region: Region, place: Canvas, latents: tuple[int, int, int]) -> Array:
     """(1, h, w) shares: means of the pixels a position covers; of a mask 1 as soon as one is."""
-    padded = Image.fromarray(_on_canvas(region, place))
+    padded = Image.fromarray(_on_canvas(region.inside(region.share), place))
     shares = np.asarray(padded.resize((latents[2], latents[1]), Image.Resampling.BOX))
     if not region.shades:
         shares = (shares > 0.0).astype(np.float32)
