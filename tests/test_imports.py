@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,12 @@ def test_imports_run_one_way(path: Path) -> None:
 def test_every_module_has_a_layer() -> None:
     for path in SOURCE.rglob("*.py"):
         layer_of(part_of(path))
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Pytest collects either of them alone and not both: the whole suite would not start."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def loaded(code: str) -> set[str]:
