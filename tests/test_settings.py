@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,20 @@ def test_a_request_takes_what_its_dial_reads(file: Path, tmp_path: Path) -> None
     assert calibrated(perceptual, profile) == perceptual.with_(curve=found.curve.flat)
     noise = plain.with_(dial="noise")
     assert calibrated(noise, profile) == noise
+
+
+def test_a_calibration_of_another_form_says_what_to_do(file: Path, tmp_path: Path) -> None:
+    """As one that an earlier version wrote."""
+    profile = checkpoint(tmp_path / "mine", b"1" * 70_000)
+    place = save_calibration(profile, measured())
+    stored = json.loads(place.read_text())
+    for each in stored.values():
+        del each["full"]
+    place.write_text(json.dumps(stored))
+    with pytest.raises(InvalidRequest, match="partway calibrate mine --images FOLDER, or remove"):
+        calibration_for(profile)
+    save_calibration(profile, measured())
+    assert calibration_for(profile)[1] is not None
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"analytic": 3}', '{"analytic": {}}'])

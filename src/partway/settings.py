@@ -132,8 +132,11 @@ def calibration_for(profile: Profile) -> tuple[float, Curve | None]:
         if values["weights"] != networks_of(profile.folder):
             return profile.gain, profile.curve
         return check_gain(number("gain", values["gain"])), curve_from(values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"calibrations in {file} cannot be understood: {error!r}") from error
+    except (InvalidRequest, KeyError, TypeError, ValueError) as error:
+        raise InvalidRequest(
+            f"calibrations in {file} cannot be understood: {error.__cause__ or error!r}; measure "
+            f"again by partway calibrate {profile.name} --images FOLDER, or remove that file"
+        ) from error
 
 
 def calibrated(request: EditRequest, profile: Profile) -> EditRequest:

@@ -219,6 +219,7 @@ def test_scales_grow_to_the_canvas_and_the_first_is_the_plan(
         ({"prompt": "a boat"}, "reads pictures, no words"),
         ({"negative_prompt": "rain"}, "reads pictures, no words"),
         ({"guidance_scale": 3.0}, "leave --guidance out"),
+        ({"true_cfg_scale": 3.0}, "leave --true-cfg-scale out"),
         ({"model": "pocket"}, "has no use for a style picture"),
         ({"model": "analytic"}, "has no use for a style picture"),
         ({"model": "exemplar", "references": ()}, "--style watercolour"),

@@ -123,6 +123,8 @@ def check(request: EditRequest) -> None:
         )
     if request.guidance_scale not in {None, 1.0}:
         raise InvalidRequest("exemplar has no prompt to weigh: leave --guidance out")
+    if request.true_cfg_scale != 1.0:
+        raise InvalidRequest("exemplar has no prompt to weigh: leave --true-cfg-scale out")
 
 
 def begin(
