@@ -20,6 +20,7 @@ from partway.plan import check_steps
 from partway.spacings import get_spacing
 from partway.strength import DEFAULT_DIAL, DEFAULT_STRENGTH, DIALS, check_gain, check_strength
 
+EXTEND_FIRST = "only what is added is painted then; extend first, then edit the result"
 DEFAULT_EXTENDING = 0.85  # strength where a picture is extended: what is around it is only hinted
 DEFAULT_SAMPLER = "dpmpp_2m"
 DEFAULT_SPACING = "uniform"
@@ -213,7 +214,8 @@ class EditRequest:
         }
         given = [kind for kind, there in kinds.items() if there]
         if len(given) > 1:
-            raise InvalidRequest(f"give {' or '.join(given)}, not both")
+            advice = "" if self.extend is None else f": {EXTEND_FIRST}"
+            raise InvalidRequest(f"give {' or '.join(given)}, not both{advice}")
         if given and self.source is None:
             raise InvalidRequest(f"{given[0]} needs a source to lie on: give a picture to edit")
         changed = {"mask invert": self.mask_invert, "mask grow": self.mask_grow != 0}

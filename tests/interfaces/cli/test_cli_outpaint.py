@@ -144,6 +144,10 @@ def test_what_cannot_be_is_refused_with_what_to_type() -> None:
     assert "is 4:3 already" in refused(*base, "--to", "4:3")
     assert "for an aspect ratio try --to 16:9" in refused(*base, "--to", "16x9")
     assert "want pixels or a share" in refused(*base, "--left", "wide")
+    for option in ("--mask", "--map"):
+        said = refused(*base, "--left", "4", option, "fox.png")
+        assert f"outpaint takes no {option}: only what is added is painted" in said
+        assert "extend first, then edit the result" in said
     assert "extended picture would be" in refused(*base, "--dry-run", "--top", "16384")
     assert "needs a SOURCE" in refused("outpaint", "-p", "red", "-m", "analytic", "--to", "16:9")
     assert not Path("never.png").exists()

@@ -98,6 +98,8 @@ def test_strength_0_is_the_plain_enlargement_and_says_so(run: Run) -> None:
         (["fox.png", "red", "--to", "40"], "no larger than the source"),
         (["fox.png", "red", "--to", "big"], "try --to 2048"),
         (["-p", "red"], "needs a SOURCE"),
+        (["fox.png", "red", "--mask", "fox.png"], "upscale takes no --mask: edit a part first"),
+        (["fox.png", "red", "--map", "fox.png"], "upscale takes no --map: edit a part first"),
     ],
 )
 @pytest.mark.usefixtures("fox")

@@ -216,7 +216,7 @@ def test_margins_that_cannot_be_are_refused_at_once(
     assert (alone.status_code, "need a source" in alone.text) == (422, True)
     both = {"source": png, "mask": png}
     masked = client.post("/v1/edits", data=FIELDS | {"extend_left": "4"}, files=both)
-    assert "not both" in masked.text
+    assert (masked.status_code, "not both: only what is added" in masked.text) == (422, True)
 
 
 def test_the_schema_names_masks_and_maps(client: TestClient) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from partway.errors import InvalidRequest
 from partway.interfaces.cli.values import Registered
 from partway.request import FILLS
 
@@ -80,3 +81,17 @@ def _mask_options(function: F, place: str) -> F:
     for option in reversed(decorators):
         function = option(function)
     return function
+
+
+def refused(command: str, why: str) -> list[click.Option]:
+    """--mask and --map of a command that has neither, so that whoever types them learns why."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        del ctx
+        if value is not None:
+            raise InvalidRequest(f"{command} takes no {param.opts[0]}: {why}")
+
+    return [
+        click.Option([name], hidden=True, expose_value=False, callback=refuse)
+        for name in ("--mask", "--map")
+    ]

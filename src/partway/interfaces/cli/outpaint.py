@@ -9,9 +9,10 @@ import click
 
 from partway.errors import InvalidRequest
 from partway.interfaces.cli import edit
+from partway.interfaces.cli.masks import refused
 from partway.interfaces.cli.values import Registered, Strength
 from partway.margins import NOTHING, Margins, margins_of
-from partway.request import DEFAULT_EXTENDING
+from partway.request import DEFAULT_EXTENDING, EXTEND_FIRST
 
 SIDES = Margins._fields
 # What belongs to masks, to an edit of the source itself, or to a picture without one.
@@ -82,6 +83,7 @@ OWN = [
         metavar="PIXELS",
         help="With --only-masked: so much of the source is seen.",
     ),
+    *refused("outpaint", EXTEND_FIRST),
 ]
 TAKEN = {*NOT_HERE, *(option.name for option in OWN)}
 command = click.Command(

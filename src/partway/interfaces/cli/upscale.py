@@ -8,6 +8,7 @@ import click
 
 from partway.interfaces.cli import edit
 from partway.interfaces.cli.larger import Bound, larger_of
+from partway.interfaces.cli.masks import refused
 from partway.interfaces.cli.values import Strength
 
 SCALE, STRENGTH = 2.0, 0.25
@@ -53,6 +54,7 @@ OWN = [
         type=Strength(),
         help=f"0 is the plain enlargement, 1 ignores SOURCE. [default: {STRENGTH}]",
     ),
+    *refused("upscale", "edit a part first, then enlarge the result"),
 ]
 TAKEN = [each for each in edit.command.params if each.name not in {*NOT_HERE, "strength"}]
 
