@@ -8,7 +8,7 @@ PIP_FLAGS := -q --disable-pip-version-check
 
 TRAINING := $(or $(PARTWAY_TRAINING_DIR),$(HOME)/.cache/partway-training)
 
-.PHONY: demo test test-full check bench bench-cpu bench-dial bench-serve bench-samplers docs-page docs-strength bench-photos bench-residual bench-maps bench-outpaint bench-recolor bench-upscale calibrate-pocket eval-pocket clean help
+.PHONY: demo test test-full check bench bench-cpu bench-dial bench-serve bench-samplers docs-page docs-pictures docs-strength bench-photos bench-residual bench-maps bench-outpaint bench-recolor bench-upscale calibrate-pocket eval-pocket clean help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -85,6 +85,9 @@ bench-samplers: .venv/.done  ## samplers and spacings against the converged pict
 
 docs-page: .venv/.done chromium  ## the page's pictures in docs/images
 	$(DEV)/python benchmarks/page_picture.py
+
+docs-pictures: .venv/.done  ## the strips of README and the picture of docs/masks.md
+	$(DEV)/python benchmarks/doc_pictures.py
 
 docs-strength: .venv/.done  ## what a strength means in each program: tables and plot of docs/strength.md
 	$(DEV)/python benchmarks/bench_strength.py
