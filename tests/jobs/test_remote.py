@@ -384,8 +384,12 @@ def test_a_folder_without_a_name_is_refused() -> None:
     """As a path, what lies in it would lead to the root of this machine's files."""
     fill(1)
     STORE.pipe_file("/in//01.png", picture(1))
-    with pytest.raises(InvalidRequest, match=r"'/01\.png' in memory:///in has a folder"):
+    with pytest.raises(InvalidRequest, match=r"'/01\.png' in memory:///in has a folder without"):
         find("memory://in", path_of("out"))
+    for line in ("memory://in//01.png", "memory://in/../../01.png", "memory://in/sub/../../x.png"):
+        Path("list.txt").write_text(f"memory://in/00.png\n{line}\n")
+        with pytest.raises(InvalidRequest, match="leads out of its folder"):
+            find("list.txt", path_of("out"))
     assert [each.name for each in find("memory://in/*.png", path_of("out"))] == ["00.png"]
 
 

@@ -101,10 +101,7 @@ def _regex(pattern: str) -> str:
 
 
 def _readable(root: RemotePath) -> list[str]:
-    """The pictures of a folder that was listed; neither hidden ones nor those of hidden folders.
-
-    InvalidRequest where a name holds an empty part.
-    """
+    """The pictures of a folder that was listed; neither hidden ones nor those of hidden folders."""
     names: list[str] = []
     for path in {} if root.listing is None else root.listing.files:
         name = replace(root, path=path).relative_to(root)
@@ -113,13 +110,19 @@ def _readable(root: RemotePath) -> list[str]:
         parts = name.split("/")
         if any(part.startswith(HIDDEN) for part in parts):
             continue
-        if "" in parts:  # stores keep such names; as a path it would lead elsewhere
-            raise InvalidRequest(
-                f"{name!r} in {root} has a folder without a name (//): rename it, or name the "
-                "folders that you want, or a list"
-            )
-        names.append(name)
+        names.append(_safe(name, root))
     return names
+
+
+def _safe(name: str, root: RemotePath) -> str:
+    """A name that as a path leads to a file below its folder; stores keep others as well."""
+    parts = tuple(name.split("/"))
+    if Path(name).parts != parts or ".." in parts:
+        raise InvalidRequest(
+            f"{name!r} in {root} has a folder without a name (//), or leads out of its folder: "
+            "rename it, or name the folders that you want, or a list"
+        )
+    return name
 
 
 def _seen_from(folder: RemotePath, line: str) -> AnyPath:
@@ -142,7 +145,7 @@ def _addresses(
     folders = [file.parent.path.split("/") for file in given]
     shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
     root = replace(given[0], path="/".join(parts[0] for parts in shared))
-    return root, list({str(file.relative_to(root)) for file in given})
+    return root, list({_safe(str(file.relative_to(root)), root) for file in given})
 
 
 def _in(file: RemotePath, out: AnyPath | None) -> bool:
