@@ -59,7 +59,7 @@ def test_a_spiral_is_followed_to_its_middle() -> None:
 
 
 def test_the_way_through_a_maze_takes_no_time() -> None:
-    """Step by step along its 16,000 turns it took ten seconds."""
+    """Sweep by sweep along its 16,000 positions it took fifteen seconds."""
     side = 256
     open_ = np.zeros((side, side), bool)
     for left in range(1, side, 8):  # wriggling corridors, joined at their ends in turn
