@@ -131,6 +131,16 @@ def test_masks_that_say_nothing_are_refused(their: openai.OpenAI, icon: Image.Im
             their.images.edit(image=file_of(icon), prompt=WORDS, mask=file_of(refused))
 
 
+def test_a_mask_beside_margins_is_refused(their: openai.OpenAI, icon: Image.Image) -> None:
+    mask = icon.convert("RGBA")
+    mask.putalpha(0)
+    mask.paste((0, 0, 0, 255), (0, 0, 48, 64))
+    with pytest.raises(openai.APIStatusError, match="extend first, then edit the result"):
+        their.images.edit(
+            image=file_of(icon), prompt=WORDS, mask=file_of(mask), extra_body={"extend_left": 8}
+        )
+
+
 def test_its_client_extends_a_picture(their: openai.OpenAI, icon: Image.Image) -> None:
     answer = their.images.edit(
         image=file_of(icon), prompt=WORDS, extra_body={"extend_right": "25%", "extend_top": 5}
