@@ -23,6 +23,7 @@ test: .venv/.done chromium  ## run all tests
 	$(DEV)/python -m pytest
 
 test-full: .venv/.done chromium  ## all tests, and those that take long
+	-$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt --only-binary :all: cyllama  # stable-diffusion.cpp, to compare with
 	PARTWAY_FULL=1 $(DEV)/python -m pytest
 
 .PHONY: test-ray
@@ -50,7 +51,7 @@ check: .venv/.done  ## lint, format and types
 bench: .venv/.done  ## engine overhead, sweep against single runs, start-up, memory
 	$(DEV)/python benchmarks/bench.py
 
-bench-cpu: .venv/.done  ## a checkpoint on torch and OpenVINO against diffusers: docs/results/
+bench-cpu: .venv/.done  ## a checkpoint against diffusers, OpenVINO GenAI and sd.cpp: docs/results/ (an hour)
 	$(DEV)/python benchmarks/bench_cpu.py
 
 bench-dial: .venv/.done  ## the dial on held-out pairs: table and plot in docs/results/

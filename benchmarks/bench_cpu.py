@@ -1,218 +1,453 @@
-"""A checkpoint on a CPU: torch, torch in bf16, OpenVINO, against diffusers' own pipeline.
+"""A checkpoint on a CPU: Partway against diffusers, OpenVINO GenAI and stable-diffusion.cpp.
 
-A checkpoint in the shape of Stable Diffusion 1.x, narrower, with random weights, is built here and
-thrown away. All variants make the same edit with the same network calls, one after the other in
-every round, so that each ratio is of one run; seconds belong to the machine that is named.
+The checkpoint has the shape of Stable Diffusion 1.5 and random weights; it and the programs'
+environments are made on the first run (14 GB, $PARTWAY_BENCH_DIR or ~/.cache/partway-bench) and
+kept. Every program holds it in a process of its own and makes the same edit with the same network
+calls, one after the other in every round, the first one last in the next, so that each ratio is
+of one round; seconds belong to the machine that is named. Every edit has a picture and a prompt of
+its own: nothing is remembered from one to the next, but within a sweep.
 
-Writes docs/results/cpu.json. `make bench-cpu`.
+Writes docs/results/cpu.json after every job. `make bench-cpu`.
 """
 
 from __future__ import annotations
 
-import gc
+import argparse
 import json
+import math
 import os
 import platform
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import numpy as np
-from PIL import Image
 
-from partway.edits.sweep import sweep_requests
-from partway.engine import Engine
-from partway.families import load_family, profile_of, with_runtime
-from partway.images import read_bytes
-from partway.request import EditRequest
+from partway.dialects import KINDS, Setting, start_of
+from partway.errors import InvalidRequest
+from rivals.environments import Unavailable, python_of, run
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 RESULT = ROOT / "docs" / "results" / "cpu.json"
-SIDE = 128  # pixels
-STEPS, STRENGTH, GUIDANCE = 8, 0.5, 5.0  # 4 evaluations of two rows
-SWEEP = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
-ROUNDS = 3
+RIVALS = Path(__file__).resolve().parent / "rivals"
+STRENGTH = 0.5
+SWEEP = tuple(eighth / 8 for eighth in range(1, 9))
+BASE = "diffusers fp32"
+ROOM = 5  # GiB that a program may need
 
 
-def checkpoint(folder: Path) -> Path:
-    """Stable Diffusion 1.x, a third as wide: 4 scales, 8 heads."""
-    torch, diffusers, tiny = (
-        import_module(name) for name in ("torch", "diffusers", "tests.families.tiny")
-    )
-    torch.manual_seed(5)
-    vae = diffusers.AutoencoderKL(
-        block_out_channels=(32, 64, 128, 128),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        layers_per_block=2,
-        scaling_factor=0.18215,
-    )
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=SIDE // 8,
-        block_out_channels=(96, 192, 384, 384),
-        layers_per_block=2,
-        cross_attention_dim=768,
-        attention_head_dim=8,
-    )
-    pipe = diffusers.StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=tiny.text_encoder(768),
-        tokenizer=tiny.tokenizer(),
-        unet=unet,
-        scheduler=diffusers.EulerDiscreteScheduler.from_config(
-            {**tiny.VP, "timestep_spacing": "leading"}
-        ),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipe.save_pretrained(folder, safe_serialization=True)
-    return folder
+@dataclass(frozen=True)
+class Program:
+    """How one column comes about.
+
+    module       in rivals/
+    variant      as that module names it
+    environment  of rivals/environments.py; None is the project's own
+    dialect      its rule for strength, of partway.dialects
+    everywhere   timed on every job; else on edits of the smallest size only
+    """
+
+    module: str
+    variant: str
+    environment: str | None = None
+    dialect: str = "diffusers"
+    everywhere: bool = False
 
 
-def picture() -> Image.Image:
-    """A drawing of gradients and a disc."""
-    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
-    rgb = np.stack([128 + 100 * np.sin(x / 19), 255 * x / SIDE, 255 * y / SIDE], axis=-1)
-    rgb[np.hypot(x - 120, y - 128) < 60] = (230, 60, 40)
-    return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
+PROGRAMS = {
+    "diffusers fp32": Program("run_diffusers", "fp32", everywhere=True),
+    "diffusers bf16": Program("run_diffusers", "bf16"),
+    "partway torch fp32": Program("run_partway", "torch fp32"),
+    "partway torch bf16": Program("run_partway", "torch bf16"),
+    "partway openvino fp32": Program("run_partway", "openvino fp32"),
+    "partway openvino bf16": Program("run_partway", "openvino bf16", everywhere=True),
+    "openvino genai bf16": Program("run_genai", "bf16", "genai", "openvino", everywhere=True),
+    "stable-diffusion.cpp fp16": Program("run_sdcpp", "fp16", "sdcpp", "sdcpp"),
+}
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds that passed, and of processor time over all threads."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+@dataclass(frozen=True)
+class Job:
+    """One edit, or one sweep, of every program."""
+
+    side: int
+    strengths: tuple[float, ...]
+    steps: int
+
+    @property
+    def label(self) -> str:
+        """As the report calls it."""
+        if len(self.strengths) > 1:
+            return f"sweep of {len(self.strengths)}, {self.side} px"
+        return f"edit of {self.evaluations[0]}, {self.side} px"
+
+    @property
+    def evaluations(self) -> list[int]:
+        """Network calls of each picture, by diffusers' rule."""
+        return [int(self.steps * strength) for strength in self.strengths]
+
+
+class Worker:
+    """A program's process (rivals/worker.py)."""
+
+    def __init__(self, program: Program, checkpoint: Path, python: Path, folder: Path) -> None:
+        self.program = program
+        self._folder = folder
+        self._log = folder / f"{program.module} {program.variant}.log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [python, RIVALS / "worker.py", program.module, program.variant, checkpoint],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "XDG_CACHE_HOME": str(checkpoint.parent / "cache")},
+            )
+        self._jobs = cast("TextIO", self._process.stdin)
+        self._answers = cast("TextIO", self._process.stdout)
+        told = self._answer()
+        self.seconds_to_load: float = told["ready"]
+        self.about: dict[str, str] = told["about"]
+
+    def work(self, job: Job, number: int) -> dict[str, Any]:
+        """Time one job, whose picture and prompt are of that number.
+
+        Unavailable where the program fails, or makes other evaluations than it was asked for.
+        """
+        source, kept = self._folder / "source.npy", self._folder / "pictures.npy"
+        np.save(source, picture(job.side, number))
+        kind = Setting(job.steps, KINDS["sd1"], "euler")
+        asked = {
+            "source": str(source), "prompt": f"a red house {number}", "steps": job.steps,
+            "strengths": [values(self.program.dialect, each, kind) for each in job.evaluations],
+            "pictures": str(kept),
+        }  # fmt: skip
+        with suppress(BrokenPipeError):  # no answer comes then
+            self._jobs.write(json.dumps(asked) + "\n")
+            self._jobs.flush()
+        told = self._answer()
+        if told["evaluations"] != job.evaluations:
+            raise Unavailable(f"it made {told['evaluations']} evaluations, not {job.evaluations}")
+        told["pictures"] = np.load(kept)
+        return told
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._answers.readline()
+        if line:
+            return json.loads(line)
+        self.close()
+        told = [line.strip() for line in self._log.read_text("utf-8").splitlines() if line.strip()]
+        code = self._process.returncode
+        if code < 0:
+            raise Unavailable(f"it ended with {signal.Signals(-code).name}")
+        raise Unavailable(told[-1] if told else f"exit {code}")
+
+    def close(self) -> None:
+        """End the process."""
+        with suppress(BrokenPipeError):
+            self._jobs.close()
+        self._process.wait()
+        self._answers.close()
+
+
+def values(dialect: str, evaluations: int, setting: Setting) -> float:
+    """The value that makes a program run so many evaluations, by its own rule."""
+    for step in range(2 * setting.steps + 1):  # halves too: no rounding can go the wrong way
+        value = step / (2 * setting.steps)
+        with suppress(InvalidRequest):
+            if start_of(dialect, value, setting).evaluations == evaluations:
+                return value
+    raise Unavailable(f"no value of {dialect} makes {evaluations} of {setting.steps} evaluations")
+
+
+def picture(side: int, number: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A drawing of gradients and a disc, another one for every number."""
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32) * (128 / side)
+    rgb = np.stack([128 + 100 * np.sin(x / 19 + number), 2 * x, 2 * y], axis=-1)
+    rgb[np.hypot(x - 120, y - 8 * (number % 16)) < 60] = (230, 60, 40)
+    return np.clip(rgb, 0, 255).astype(np.uint8)
+
+
+@dataclass
+class Measured:
+    """What came out, by job and program."""
+
+    times: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
+    apart: dict[str, dict[str, float]] = field(default_factory=dict)
+    peaks: dict[str, float] = field(default_factory=dict)
+
+    def add(self, job: Job, answers: dict[str, dict[str, Any]]) -> None:
+        """One round of a job."""
+        for name, told in answers.items():
+            clocks = {clock: told[clock] for clock in ("wall", "processor")}
+            self.times.setdefault(job.label, {}).setdefault(name, []).append(clocks)
+            self.peaks[name] = max(told["peak_gib"], self.peaks.get(name, 0.0))
+            if BASE in answers and PROGRAMS[name].dialect == PROGRAMS[BASE].dialect:  # same noise
+                apart = difference(told["pictures"], answers[BASE]["pictures"])
+                of_job = self.apart.setdefault(job.label, {})
+                of_job[name] = max(apart, of_job.get(name, 0.0))
+
+
+def difference(some: Any, others: Any) -> float:
+    """Root mean square over pictures, of 255."""
+    return float(np.sqrt(np.mean((some.astype(float) - others.astype(float)) ** 2)))
+
+
+def ratios(
+    base: Sequence[dict[str, float]], times: Sequence[dict[str, float]]
+) -> dict[str, list[float]]:
+    """Least, median and greatest of base / times in the same round, on both clocks."""
+    found: dict[str, list[float]] = {}
+    for clock in ("wall", "processor"):
+        each = [one[clock] / other[clock] for one, other in zip(base, times, strict=True)]
+        found[clock] = [round(f(each), 2) for f in (min, statistics.median, max)]
+    return found
+
+
+def spread(times: Sequence[dict[str, float]]) -> dict[str, list[float]]:
+    """Least, median and greatest seconds on both clocks."""
+    return {
+        clock: [round(f([each[clock] for each in times]), 2) for f in (min, statistics.median, max)]
+        for clock in ("wall", "processor")
+    }
 
 
 def main() -> None:
     """Measure and write."""
-    torch, diffusers = import_module("torch"), import_module("diffusers")
-    threads = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
+    asked = arguments()
+    checkpoint = asked.folder / ("narrow-random" if asked.narrow else "sd15-random")
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    weights = json.loads(
+        run(
+            [sys.executable, RIVALS / "checkpoint.py", checkpoint]
+            + (["--narrow"] if asked.narrow else []),
+            "building the checkpoint",
+        )
+    )["weights"]
+    left_out = {name: "not asked for" for name in PROGRAMS if not chosen(name, asked.only)}
+    workers: dict[str, Worker] = {}
+    measured = Measured()
+    before = json.loads(asked.out.read_text("utf-8")) if asked.merge else {}
+    jobs = list(asked.edits)
+    least = min(job.side for job in jobs)
+    if asked.sweep:
+        jobs.append(Job(least, SWEEP, 8))
     with tempfile.TemporaryDirectory() as name:
-        os.environ["XDG_CACHE_HOME"] = name
-        model = str(checkpoint(Path(name) / "narrow-sd1"))
-        source = picture()
-        asked = EditRequest(
-            source=read_bytes(source), prompt="a red house", model=model, precision="fp32",
-            dialect="diffusers", sampler="euler", strength=STRENGTH, steps=STEPS,
-            guidance_scale=GUIDANCE,
-        )  # fmt: skip
-        requests = {
-            "partway torch fp32": asked,
-            "partway torch bf16": asked.with_(precision="bf16"),
-            "partway openvino fp32": asked.with_(runtime="openvino"),
-            "partway openvino bf16": asked.with_(runtime="openvino", precision="bf16"),
-        }
-        pipe = diffusers.StableDiffusionImg2ImgPipeline.from_pretrained(model)
-        pipe.set_progress_bar_config(disable=True)
-
-        def theirs(strength: float = STRENGTH) -> Any:
-            generator = torch.Generator("cpu").manual_seed(1)
-            return pipe(
-                "a red house", image=source, strength=strength, num_inference_steps=STEPS,
-                guidance_scale=GUIDANCE, generator=generator, output_type="np",
-            ).images[0]  # fmt: skip
-
-        engine = Engine(cache_bytes=0)
-        loading: dict[str, float] = {}
-        pictures: dict[str, Any] = {"diffusers fp32": theirs() * 255.0}
-        for label, request in requests.items():
-            loading[label] = timed(lambda request=request: engine.run(request))[0]
-            pictures[label] = np.asarray(engine.run(request).image).astype(float)
-        again = timed(lambda: Engine().run(requests["partway openvino bf16"]))[0]
-        works: dict[str, Callable[[], object]] = {"diffusers fp32": theirs}
-        works |= {
-            label: (lambda request=request: engine.run(request))
-            for label, request in requests.items()
-        }
-        spent: dict[str, list[tuple[float, float]]] = {label: [] for label in works}
-        for _ in range(ROUNDS):
-            for label, work in works.items():
-                spent[label].append(timed(work))
-        own = requests["partway openvino bf16"]
-        sweep = sweep_requests(own, SWEEP)
-        swept = timed(lambda: engine.run_many(sweep))
-        looped = timed(lambda: [theirs(strength) for strength in SWEEP])
-        report = {
-            "machine": {
-                "cores": threads,
-                "processor": platform.machine(),
-                "load_average": os.getloadavg()[0],
-                **{n: import_module(n).__version__ for n in ("torch", "diffusers", "openvino")},
-            },
-            "edit": f"{SIDE} px, {int(STEPS * STRENGTH)} evaluations of two rows, "
-            f"UNet of {sum(p.numel() for p in pipe.unet.parameters()) / 1e6:.0f} M weights",
-            "rounds": ROUNDS,
-            "seconds": {label: _spread(times) for label, times in spent.items()},
-            "times_as_fast_as_diffusers": _ratios(spent),
-            "sweep_of_7": {
-                "wall": looped[0] / swept[0],
-                "processor": looped[1] / swept[1],
-            },
-            "first_edit_seconds": loading | {"partway openvino bf16, converted before": again},
-            "largest_difference_of_255": {
-                label: float(np.abs(each - pictures["diffusers fp32"]).max())
-                for label, each in pictures.items()
-            },
-            "network": network_error(model),
-        }
-    RESULT.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    print(json.dumps(report, indent=2))
+        for label, program in PROGRAMS.items():
+            if label in left_out:
+                continue
+            try:
+                workers[label] = started(program, checkpoint, asked.folder, Path(name))
+                print(f"{label}: ready in {workers[label].seconds_to_load:.0f} s", flush=True)
+            except Unavailable as why:
+                left_out[label] = str(why)
+                print(f"{label} is left out: {why}", flush=True)
+        for side in sorted({job.side for job in jobs}):
+            each_of(Job(side, (STRENGTH,), 2), least, workers, left_out, 0)  # warms up
+        ends = time.monotonic() + 60 * asked.minutes
+        for number, job in enumerate(asked.rounds * jobs, 1):
+            if number > len(jobs) and time.monotonic() > ends:
+                break
+            measured.add(job, each_of(job, least, workers, left_out, number))
+            found = report(weights, workers, left_out, measured, jobs)
+            if asked.merge:
+                found = merged(before, found)
+            asked.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+        for worker in workers.values():
+            worker.close()
+    print(asked.out.read_text("utf-8"))
+    print(table(json.loads(asked.out.read_text("utf-8"))))
 
 
-def _spread(times: list[tuple[float, float]]) -> dict[str, list[float]]:
-    """Least, median and greatest of both clocks."""
-    return {
-        clock: [round(f([t[i] for t in times]), 3) for f in (min, statistics.median, max)]
-        for i, clock in enumerate(("wall", "processor"))
+def arguments() -> Any:
+    """What was asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", default=[],
+        help=f"programs whose names contain one of these words; all are {', '.join(PROGRAMS)}",
+    )  # fmt: skip
+    parser.add_argument("--narrow", action="store_true", help="a small checkpoint, to try things")
+    parser.add_argument(
+        "--edits", nargs="+", type=edit, metavar="PIXELS:STEPS",
+        default=[edit("128:20"), edit("128:20"), edit("256:8")],
+        help="of every round, at strength 0.5: half as many evaluations as steps",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="begin no job of a later round after so many"
+    )
+    parser.add_argument("--no-sweep", dest="sweep", action="store_false")
+    parser.add_argument(
+        "--merge", action="store_true",
+        help="keep what the report says of other programs, where memory does not hold all at once",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=RESULT)
+    default = Path(os.environ.get("PARTWAY_BENCH_DIR") or Path.home() / ".cache" / "partway-bench")
+    parser.add_argument("--folder", type=Path, default=default, help="for what is made and kept")
+    return parser.parse_args()
+
+
+def edit(text: str) -> Job:
+    """An edit as typed: PIXELS:STEPS."""
+    side, steps = (int(part) for part in text.split(":"))
+    return Job(side, (STRENGTH,), steps)
+
+
+def chosen(name: str, words: Sequence[str]) -> bool:
+    """Whether a program is asked for; diffusers in fp32 always is, all ratios are to it."""
+    return not words or name == BASE or any(word in name for word in words)
+
+
+def started(program: Program, checkpoint: Path, folder: Path, logs: Path) -> Worker:
+    """A program's process on its layout of the checkpoint; Unavailable says why not."""
+    if program.module == "run_sdcpp" and "narrow" in checkpoint.name:
+        raise Unavailable("stable-diffusion.cpp knows Stable Diffusion's true widths only")
+    if available() < ROOM:
+        raise Unavailable(f"less than {ROOM} GiB of memory are left beside the others")
+    python = python_of(program.environment, folder)
+    if program.module == "run_genai":
+        exported(checkpoint, folder)
+    return Worker(program, checkpoint, python, logs)
+
+
+def available() -> float:
+    """GiB of memory that a further process can have, as far as the system says."""
+    try:
+        lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
+    except OSError:
+        return math.inf
+    return next(int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable"))
+
+
+def exported(checkpoint: Path, folder: Path) -> None:
+    """Write OpenVINO GenAI's layout with the exporter it documents, unless it is there."""
+    place = Path(f"{checkpoint}-openvino")
+    if (place / "complete").exists():
+        return
+    exporter = python_of("export", folder).with_name("optimum-cli")
+    run(
+        [
+            *(exporter, "export", "openvino", "-m", checkpoint),
+            *("--library", "diffusers", "--task", "text-to-image", place),
+        ],
+        "exporting",
+        HF_HUB_OFFLINE="1",
+    )
+    (place / "complete").touch()
+
+
+def each_of(
+    job: Job, least: int, workers: dict[str, Worker], left_out: dict[str, str], number: int
+) -> dict[str, dict[str, Any]]:
+    """Answers of all programs, each round beginning with the next; one that fails is left out.
+
+    least   the smallest size, at which all programs are timed
+    number  of the job, by which its picture and prompt differ from others
+    """
+    small = job.side == least and len(job.strengths) == 1
+    names = [name for name in workers if PROGRAMS[name].everywhere or small]
+    turn = number % len(names)
+    answers: dict[str, dict[str, Any]] = {}
+    for name in names[turn:] + names[:turn]:
+        try:
+            answers[name] = workers[name].work(job, number)
+            print(f"{number} {job.label}: {name} {answers[name]['wall']:.1f} s", flush=True)
+        except Unavailable as why:
+            left_out[name] = str(why)
+            print(f"{name} is left out: {why}", flush=True)
+            workers.pop(name).close()
+    return answers
+
+
+def report(
+    weights: int, workers: dict[str, Worker], left_out: dict[str, str],
+    measured: Measured, jobs: Sequence[Job],
+) -> dict[str, Any]:  # fmt: skip
+    """What is written."""
+    found: dict[str, Any] = {
+        "machine": {
+            "cores": len(os.sched_getaffinity(0)),
+            "processor": platform.machine(),
+            "load_average": round(os.getloadavg()[0], 1),
+        },
+        "versions": {
+            name: text for worker in workers.values() for name, text in worker.about.items()
+        },
+        "unet_weights": weights,
+        "left_out": left_out,
+        "peak_gib": measured.peaks,
+        "first_ready_seconds": {
+            name: round(worker.seconds_to_load, 1) for name, worker in workers.items()
+        },
     }
+    for job in jobs:
+        times = measured.times.get(job.label, {})
+        if BASE not in times:
+            continue
+        rounds = len(times[BASE])
+        whole = {name: each for name, each in times.items() if len(each) == rounds}
+        found[job.label] = {
+            "evaluations": job.evaluations if len(job.strengths) > 1 else job.evaluations[0],
+            "rounds": dict.fromkeys(whole, rounds),
+            "seconds": {name: spread(each) for name, each in whole.items()},
+            "times_as_fast_as_diffusers": {
+                name: ratios(times[BASE], each) for name, each in whole.items()
+            },
+            "decibels_to_diffusers": {
+                name: round(20.0 * math.log10(255.0 / apart), 1)
+                for name, apart in measured.apart[job.label].items()
+                if apart > 0.0
+            },
+        }
+    return found
 
 
-def _ratios(spent: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
-    """Medians over rounds of diffusers' time by each variant's in the same round."""
-    base = spent["diffusers fp32"]
-    return {
-        label: {
-            clock: round(
-                statistics.median(
-                    one[i] / other[i] for one, other in zip(base, times, strict=True)
-                ),
-                2,
+def merged(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """A report with what another run says of programs and jobs that this one has not.
+
+    All ratios are to diffusers in fp32, which every run times beside its programs.
+    """
+    whole = before | found
+    for name in ("versions", "peak_gib", "first_ready_seconds"):
+        whole[name] = before.get(name, {}) | found[name]
+    for label in labels_of(before):
+        for part in ("rounds", "seconds", "times_as_fast_as_diffusers", "decibels_to_diffusers"):
+            if label in found:
+                news = {name: each for name, each in found[label][part].items() if name != BASE}
+                whole[label] = whole[label] | {part: before[label][part] | news}
+    timed = {name for label in labels_of(whole) for name in whole[label]["seconds"]}
+    left = {**before.get("left_out", {}), **found["left_out"]}
+    whole["left_out"] = {name: why for name, why in left.items() if name not in timed}
+    return whole
+
+
+def labels_of(found: dict[str, Any]) -> list[str]:
+    """The jobs of a report."""
+    return [label for label in found if label.startswith(("edit", "sweep"))]
+
+
+def table(found: dict[str, Any]) -> str:
+    """Of docs/checkpoints.md: times as fast as diffusers in fp32, wall clock, with its spread."""
+    labels = labels_of(found)
+    rows = [f"| | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
+    for name in PROGRAMS:
+        cells: list[str] = []
+        for label in labels:
+            ratio = found[label]["times_as_fast_as_diffusers"].get(name, {}).get("wall")
+            cells.append(
+                "" if ratio is None else f"{ratio[1]:.1f} ({ratio[0]:.1f} … {ratio[2]:.1f})"
             )
-            for i, clock in enumerate(("wall", "processor"))
-        }
-        for label, times in spent.items()
-    }
-
-
-def network_error(model: str) -> dict[str, float]:
-    """Largest difference of one network call from torch in fp32, as share of its largest value."""
-    rng = np.random.RandomState(3)
-    x = rng.standard_normal((2, 4, SIDE // 8, SIDE // 8)).astype(np.float32)
-    profile = profile_of(model)
-    levels = [profile.schedule.level(fraction) for fraction in (0.2, 0.8)]
-    outputs: dict[str, Any] = {}
-    for runtime in ("auto", "openvino"):
-        for precision in ("fp32", "bf16"):
-            family = load_family(with_runtime(profile, runtime), precision)
-            words = [family.encode_prompt(each) for each in ("red", "")]
-            outputs[f"{runtime} {precision}"] = family.predict(x, levels, words)
-            del family
-            gc.collect()
-    exact = outputs["auto fp32"]
-    return {
-        label.replace("auto", "torch"): float(np.abs(each - exact).max() / np.abs(exact).max())
-        for label, each in outputs.items()
-    }
+        if any(cells):
+            rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":
