@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="last", help="last, or warm")
     parser.add_argument("--decoder", default="decoder")
     parser.add_argument("--gain", type=float, default=1.0, help="benchmarks/bench_dial.py fits it")
-    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument(
         "--complete", action="store_true", help="held-out pictures of known subjects too"
