@@ -158,6 +158,16 @@ def test_the_gain_that_keeps_what_is_promised_is_found() -> None:
         assert fit_gain(levels.tolist(), structure) == pytest.approx(gain, rel=0.03)
 
 
+def test_no_gain_gives_the_composition_up() -> None:
+    """A model that lets go late and never far would otherwise be pushed beyond it at 0.5."""
+    levels = np.linspace(0.0, 1.0, 400)
+    starts = [start_noise_fraction(s, "standard", 1.0) for s in PROMISED]
+    structure = np.interp(levels, [0.0, *starts, 1.0], [1.0, 0.85, 0.715, 0.62, 0.5, 0.3])
+    gain = fit_gain(levels.tolist(), structure)
+    kept = np.interp(start_noise_fraction(0.5, "standard", gain), levels, structure)
+    assert kept >= 0.71
+
+
 def test_what_is_stored_is_read_again() -> None:
     rng = np.random.RandomState(1)
     changes = np.sort(rng.uniform(0, 1, (20, len(LEVELS))), axis=1)

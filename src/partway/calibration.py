@@ -44,6 +44,9 @@ LEAST_SPAN = 0.2  # of change from the least noise to the most: below, a dial wo
 # Kept structure that the words for strengths promise on dial `standard` (strength.BANDS): texture
 # changes at 0.3, composition stays at 0.5, loose structure at 0.7 … 0.85.
 PROMISED = {0.3: 0.85, 0.5: 0.72, 0.7: 0.5, 0.85: 0.25}
+# Of these, what no gain may give up for the others: the same composition (fidelity.BANDS) up to
+# 0.5, and a little more, since pictures differ from those it was fitted on.
+COMPOSITION = (0.5, 0.71)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +229,19 @@ def fit(levels: Sequence[float], changes: NDArray[np.floating[Any]]) -> Calibrat
 
 
 def fit_gain(levels: Sequence[float], structure: NDArray[np.floating[Any]]) -> float:
-    """The gain with which dial `standard` keeps most nearly what is PROMISED, in least squares."""
+    """The gain with which dial `standard` keeps most nearly what is PROMISED, in least squares.
+
+    Only gains that keep the composition are asked, where there are any.
+    """
+
+    def kept(gain: float, strengths: Iterable[float]) -> NDArray[np.float64]:
+        starts = [start_noise_fraction(s, "standard", gain) for s in strengths]
+        return np.interp(starts, levels, structure)
 
     def error(gain: float) -> float:
-        starts = [start_noise_fraction(s, "standard", gain) for s in PROMISED]
-        kept = np.interp(starts, levels, structure)
-        return float(np.square(kept - np.array(list(PROMISED.values()))).sum())
+        return float(np.square(kept(gain, PROMISED) - np.array(list(PROMISED.values()))).sum())
 
-    return min((round(float(gain), 3) for gain in np.geomspace(0.2, 5.0, 400)), key=error)
+    gains = [round(float(gain), 3) for gain in np.geomspace(0.2, 5.0, 400)]
+    strength, least = COMPOSITION
+    holding = [gain for gain in gains if kept(gain, [strength])[0] >= least]
+    return min(holding or gains, key=error)
