@@ -57,7 +57,7 @@ class Ground:
         paint = result - self.colour[:, None, None]
         radius = max(1, round(max(self.where.shape) * WINDOW))
         inside = self.where.astype(np.float32)
-        square = box_blur(np.square(paint).mean(axis=0) * inside, radius)
+        square = box_blur(np.einsum("chw,chw->hw", paint, paint) / 3 * inside, radius)
         square /= np.maximum(box_blur(inside, radius), 1e-6)
         limit = np.asarray(near**2, np.float32)
         faint = inside * limit / np.maximum(np.maximum(square, limit), TINY)

@@ -49,7 +49,7 @@ def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float
     change = result - source
     rest = change - _guided(change, luma, wide)
     even = DETAIL / (DETAIL + _variance(luma, small))
-    square = box_blur(np.square(rest).mean(axis=0), small)
+    square = box_blur(np.einsum("chw,chw->hw", rest, rest) / 3, small)
     limit = np.asarray(near**2, np.float32)
     faint = even * limit / np.maximum(np.maximum(square, limit), TINY)
     return (result - faint * rest).astype(np.float32)
@@ -84,7 +84,8 @@ def _halved(values: Array) -> Array:
     if height % 2 or width % 2:
         more = [(0, 0)] * len(rest) + [(0, height % 2), (0, width % 2)]
         values = np.pad(values, more, mode="edge")
-    return values.reshape(*rest, -(-height // 2), 2, -(-width // 2), 2).mean(axis=(-3, -1))
+    rows = values[..., ::2, :] + values[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def _doubled(values: Array, shape: tuple[int, ...]) -> Array:
