@@ -34,7 +34,8 @@ def python_of(name: str | None, folder: Path) -> Path:
         return python
     print(f"making {place} …", flush=True)
     venv.create(place, with_pip=True, clear=True)
-    run([python, "-m", "pip", "install", "-q", *PACKAGES[name]], f"pip in {place}")
+    quietly = ("install", "-q", "--disable-pip-version-check")  # its notice would come last
+    run([python, "-m", "pip", *quietly, *PACKAGES[name]], f"pip in {place}")
     done.write_text("\n".join(PACKAGES[name]), "utf-8")
     return python
 

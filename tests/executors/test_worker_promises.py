@@ -137,12 +137,14 @@ def test_s4_of_several_workers_one_that_ends_loses_nothing(icon: Image.Image) ->
     try:
         while not all(place.up for place in executor._places):
             time.sleep(0.01)
-        asked = [request(icon, steps=40, seed=seed) for seed in range(6)]
+        asked = [request(icon, steps=400, seed=seed) for seed in range(6)]
         expected = [picture(Engine().run(each)) for each in asked]
         running = [executor.submit([each], mode="exact") for each in asked]
         poison = executor.submit([request(icon, seed=POISON)])
-        time.sleep(0.1)
-        held = [len(place.running) for place in executor._places]
+        until, held = time.monotonic() + 10, [0]
+        while not min(held) and time.monotonic() < until:
+            time.sleep(0.001)
+            held = [len(place.running) for place in executor._places]
         killed(executor)
         assert isinstance(poison.wait(60)[0], Quarantined)
         for each, pixels in zip(running, expected, strict=True):

@@ -95,7 +95,7 @@ def test_inpainting_checkpoints_see_what_surrounds_a_mask(kind: str, icon: Image
     # Shown nothing, the same network makes another picture.
     blank = family.seen(np.zeros_like(one[None, :4]), [None])[0, 4:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_beside", Mock(return_value=blank))
+        patch.setattr(engine._remembered, "beside", Mock(return_value=blank))
         alone = np.asarray(engine.run(asked).image)
     assert not np.array_equal(alone, results[0])
 
