@@ -1,5 +1,7 @@
 """Stable Diffusion's own: precisions, promises of the dial, what an LCM is told."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from importlib import import_module
