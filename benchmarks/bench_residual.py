@@ -28,9 +28,10 @@ from partway.families import Family, profile_of
 from partway.geometry import Extent, canvas_for
 from partway.images import Pixels, read_bytes, rgb_of
 from partway.request import EditRequest
-from partway.residual import box_blur, restore
+from partway.residual import restore
 from partway.result import EditResult
 from partway.strength import start_noise_fraction
+from partway.windows import box_blur
 from pictures import EVERYDAY, PAIRS, photograph
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"

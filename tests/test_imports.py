@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"noise", "plan", "guidance"},
     {"request", "events", "dialects"},
     {"denoiser"},
-    {"color", "patches", "checkpoints", "tiles", "low_band"},
+    {"color", "patches", "checkpoints", "tiles", "low_band", "windows"},
     {"samplers", "images", "fidelity", "domain", "families", "residual", "ground", "surfaces",
      "sheet", "batcher", "models", "examples", "styles", "full_size"},
     {"metadata", "own_loop", "strength_map"},
@@ -40,9 +40,7 @@ LAYERS: list[set[str]] = [
 ]  # fmt: skip
 # Siblings of one layer that may see each other.
 INSIDE = {("sheet", "images"), ("sheet", "fidelity"), ("edits", "choosing"), ("plan", "noise"),
-          ("strength", "fields"),
-          ("full_size", "residual"), ("ground", "residual"),
-          ("surfaces", "residual")}  # fmt: skip
+          ("strength", "fields")}  # fmt: skip
 
 
 def layer_of(name: str) -> int:

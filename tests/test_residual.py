@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from partway.denoiser import Array
-from partway.residual import box_blur, restore
+from partway.residual import restore
 from partway.strength import start_noise_fraction
+from partway.windows import box_blur
 
 
 def pictures() -> tuple[Array, Array]:
@@ -115,21 +116,3 @@ def test_twenty_rounds_lose_no_more_than_one() -> None:
         distances.append(float(np.abs(picture - source).mean()))
     assert max(distances) < 0.5
     assert np.abs(lossy(lossy(source)) - source).mean() > 10.0
-
-
-def test_box_blur_is_a_mean() -> None:
-    values = np.zeros((9, 9), np.float32)
-    values[4, 4] = 9.0
-    blurred = box_blur(values, 1)
-    assert blurred[3:6, 3:6] == pytest.approx(1.0)
-    assert blurred.sum() == pytest.approx(9.0)
-    assert box_blur(np.full((5, 7), 3.0, np.float32), 2) == pytest.approx(3.0)
-    assert np.array_equal(box_blur(values, 0), values)
-
-
-def test_thin_pictures_cost_no_more_than_their_pixels() -> None:
-    thin = np.zeros((1, 60_000), np.float32)
-    thin[0, 30_000] = 1.0
-    blurred = box_blur(thin, 937)
-    assert blurred.shape == thin.shape
-    assert blurred.sum() == pytest.approx(1.0, rel=1e-4)

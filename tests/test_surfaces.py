@@ -11,8 +11,8 @@ from partway.engine import Engine
 from partway.examples import EXAMPLES
 from partway.images import load
 from partway.request import EditRequest
-from partway.residual import box_blur
 from partway.surfaces import smooth
+from partway.windows import box_blur
 
 SIDE = 128
 TOLERANCE = 0.1

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Knots: TypeAlias = tuple[tuple[float, float], ...]
 
 # Change that share 1 stands for, on all models alike. Text-to-image goes beyond it, on some little
-# and on others far (0.87 and 1.01 were measured): the dial keeps to it up to LINEAR, and what is
+# and on others far (0.86 and 1.01 were measured): the dial keeps to it up to LINEAR, and what is
 # left up to pure noise is passed in the rest.
 FULL = 0.85
 LINEAR = 0.95  # of share

@@ -19,6 +19,7 @@ OPPONENT = np.array(
     dtype=np.float32,
 )  # orthonormal; rows: luma, red - blue, magenta - green
 
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # Rec. 601, of sRGB as it is coded
 # The least deviation of a channel that palettes are compared with: a grey reference has none.
 FLOOR = 0.03
 # How far matching may stretch contrast and saturation, and squeeze contrast.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from partway.residual import box_blur
+from partway.color import LUMA
+from partway.windows import box_blur, variance
 
 if TYPE_CHECKING:
     from partway.denoiser import Array
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 RADIUS = 3  # of the window, working pixels
 GRAIN = 3.0  # grey levels of 255: variations below this count as flat, flat follows flat
 MOST = 1.25  # detail is never strengthened by more
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def carry(result: Array, reduced: Array, source: Pixels, share: float | Array) -> Array:
@@ -51,8 +51,7 @@ def following(result: Array, source: Array) -> Array:
     """Slope of result over source in a window around each pixel, 0 … MOST; (h, w) luma planes."""
     mean_r, mean_s = box_blur(result, RADIUS), box_blur(source, RADIUS)
     together = box_blur(result * source, RADIUS) - mean_r * mean_s
-    variance = np.maximum(box_blur(source * source, RADIUS) - mean_s * mean_s, 0.0)
-    slope = (together + GRAIN**2) / (variance + GRAIN**2)
+    slope = (together + GRAIN**2) / (variance(source, RADIUS) + GRAIN**2)
     return box_blur(np.clip(slope, 0.0, MOST), RADIUS)
 
 

@@ -6,10 +6,9 @@ and nobody asked for them; what a prompt does ask for is no pale stain. So on th
     result += w * (colour - result),    w = min(1, (tolerance / d)²)
 
 d is the result's distance from the ground's colour, root mean square over the channels and over the
-ground within a small window: faint paint goes, clear paint stays. That is the positive-part
-estimator of James & Stein (1961), drawn towards the ground instead of 0; a steeper w would leave
-hard-edged islands of what is half faint. The tolerance is the model's own (Profile.plain_ground)
-and shrinks to 0 as the start level nears pure noise, where nothing of a source is known.
+ground within a small window: faint paint goes, clear paint stays (partway.windows). The tolerance
+is the model's own (Profile.plain_ground) and shrinks to 0 as the start level nears pure noise,
+where nothing of a source is known.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from partway.residual import box_blur
+from partway.windows import box_blur, fading, faint, reach_of
 
 if TYPE_CHECKING:
     from partway.denoiser import Array
@@ -29,9 +28,8 @@ Mask = NDArray[np.bool_]
 
 EVEN = 0.1  # of the range -1 … 1: colours this near to the ground's are the ground
 LEAST_BORDER = 0.25  # of the border that must be ground
-FADES_FROM = 0.75  # noise fraction of the start above which the tolerance shrinks
+FULL_UNTIL = 0.75  # noise fraction of the start above which the tolerance shrinks
 WINDOW = 1 / 128  # of the long side
-TINY = np.finfo(np.float32).tiny  # nothing over nothing is nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +49,15 @@ class Ground:
         tolerance       distance from the ground up to which all paint goes
         noise_fraction  of the start, one for all or (H, W)
         """
-        near = tolerance * np.minimum(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
+        near = fading(tolerance, noise_fraction, FULL_UNTIL)
         if np.max(near) <= 0.0:
             return result
         paint = result - self.colour[:, None, None]
-        radius = max(1, round(max(self.where.shape) * WINDOW))
+        radius = reach_of(self.where.shape, WINDOW)
         inside = self.where.astype(np.float32)
         square = box_blur(np.einsum("chw,chw->hw", paint, paint) / 3 * inside, radius)
         square /= np.maximum(box_blur(inside, radius), 1e-6)
-        limit = np.asarray(near**2, np.float32)
-        faint = inside * limit / np.maximum(np.maximum(square, limit), TINY)
-        return (result - faint * paint).astype(np.float32)
+        return (result - inside * faint(square, near) * paint).astype(np.float32)
 
 
 def plain_ground(source: Array) -> Ground | None:

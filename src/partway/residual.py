@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from partway.windows import box_blur
+
 if TYPE_CHECKING:
     from partway.denoiser import Array
 
@@ -28,32 +30,6 @@ TOLERANCE = 12.0  # grey levels of 255 at which detail comes back by 1/e
 UNSEEN = 4.0  # grey levels of 255 at which the edit's own grain is dropped by 1/e
 FALL = 12  # exponent of a: the detail stays whole until little of the source is left
 WINDOW = 1 / 64  # of the long side
-FEW = 6  # reach up to which adding neighbours up is faster than running sums
-
-
-def box_blur(values: Array, radius: int) -> Array:
-    """Mean over (2 * radius + 1)² neighbours of an (H, W) array, edges replicated.
-
-    The radius ends at the array's own sides.
-    """
-    blurred = values
-    for axis in (0, 1):
-        reach = min(radius, values.shape[axis] - 1)
-        if reach < 1:
-            continue
-        pad, width = [(0, 0), (0, 0)], 2 * reach + 1
-        pad[axis] = (reach, reach)
-        wide = np.moveaxis(np.pad(blurred, pad, mode="edge"), axis, 0)
-        if reach <= FEW:
-            window = wide[: values.shape[axis]].copy()
-            for k in range(1, width):
-                window += wide[k : k + values.shape[axis]]
-        else:
-            total = np.cumsum(wide, axis=0, dtype=np.float64)
-            window = total[width - 1 :]
-            window[1:] -= total[:-width].copy()
-        blurred = np.moveaxis(window / width, 0, axis).astype(np.float32)
-    return blurred
 
 
 def radius_of(width: int, height: int) -> int:

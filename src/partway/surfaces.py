@@ -11,7 +11,7 @@ smooth  follows the source's edges: at each of them the change may jump
 d       root mean square of the rest over the channels and a small window
 e       near 1 where the source is even in that window, 0 where it has detail of its own
 
-A faint rest goes, a clear one stays (James & Stein 1961, as in partway.ground). The tolerance is
+A faint rest goes, a clear one stays (partway.windows). The tolerance is
 the model's own (Profile.even_surfaces) and shrinks to 0 as the start level nears pure noise.
 """
 
@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partway.residual import box_blur
+from partway.color import LUMA
+from partway.windows import box_blur, fading, faint, reach_of, variance
 
 if TYPE_CHECKING:
     from partway.denoiser import Array
 
-FADES_FROM = 0.5  # noise fraction of the start above which the tolerance shrinks
+FULL_UNTIL = 0.5  # noise fraction of the start above which the tolerance shrinks
 WIDE, SMALL = 1 / 32, 1 / 128  # reach of the guided filter and of d, of the long side
 EDGE = 0.01  # variance of luma, in [-1, 1], above which the guide has an edge
 DETAIL = 0.002  # the same in the small window, where e is 1/2
-TINY = np.finfo(np.float32).tiny  # nothing over nothing is nothing
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float | Array) -> Array:
@@ -40,24 +39,16 @@ def smooth(result: Array, source: Array, tolerance: float, noise_fraction: float
     tolerance       root mean square up to which the rest goes wholly
     noise_fraction  of the start, one for all or (H, W)
     """
-    near = tolerance * np.minimum(1.0, (1.0 - noise_fraction) / (1.0 - FADES_FROM))
+    near = fading(tolerance, noise_fraction, FULL_UNTIL)
     if np.max(near) <= 0.0:
         return result
-    side = max(source.shape)
-    wide, small = (max(1, round(side * share)) for share in (WIDE, SMALL))
+    wide, small = (reach_of(source.shape, share) for share in (WIDE, SMALL))
     luma = np.tensordot(LUMA, source, axes=1)
     change = result - source
     rest = change - _guided(change, luma, wide)
-    even = DETAIL / (DETAIL + _variance(luma, small))
+    even = DETAIL / (DETAIL + variance(luma, small))
     square = box_blur(np.einsum("chw,chw->hw", rest, rest) / 3, small)
-    limit = np.asarray(near**2, np.float32)
-    faint = even * limit / np.maximum(np.maximum(square, limit), TINY)
-    return (result - faint * rest).astype(np.float32)
-
-
-def _variance(values: Array, radius: int) -> Array:
-    """Of an (H, W) array in a window."""
-    return np.maximum(box_blur(values * values, radius) - box_blur(values, radius) ** 2, 0.0)
+    return (result - even * faint(square, near) * rest).astype(np.float32)
 
 
 def _guided(values: Array, guide: Array, radius: int) -> Array:
@@ -66,8 +57,7 @@ def _guided(values: Array, guide: Array, radius: int) -> Array:
     The lines are found on means of 2 × 2, since they vary slowly (He & Sun 2015).
     """
     small, reach = _halved(guide), max(radius // 2, 1)
-    mean = box_blur(small, reach)
-    spread = np.maximum(box_blur(small * small, reach) - mean * mean, 0.0) + EDGE
+    mean, spread = box_blur(small, reach), variance(small, reach) + EDGE
     filtered = np.empty_like(values)
     for channel, plane in enumerate(_halved(values)):
         level = box_blur(plane, reach)

@@ -123,7 +123,7 @@ def editing(order: Order, family: Family, remembered: Remembered) -> Task:
 
     def preview(estimate: Array) -> Image:
         with remembered.lock:
-            return img2img.preview(family, estimate, place)
+            return img2img.preview(family, estimate, place, plan, source, part)
 
     return _task(order, request, family, job, finish, preview)
 

@@ -39,6 +39,17 @@ def record(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+@pytest.mark.parametrize("name", ["align", "captions", "codec", "data", "library", "report"])
+def test_help_explains_and_overwrites_nothing(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        script(name).main()
+    assert stopped.value.code == 0
+    assert f"python {name}.py" in capsys.readouterr().out
+
+
 def test_names_of_one_subject_meet() -> None:
     squash = script("subjects").squash
     assert squash("Money-bag") == squash("money_bag") == squash("moneybag")

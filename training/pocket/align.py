@@ -13,6 +13,7 @@ data.agreement; `bend` (P, 2, 9, 9) float16: x, y displacements in units of the 
 … 1 from edge to edge), at places spread over the target's bounds.
 """
 
+import argparse
 import time
 
 import numpy as np
@@ -111,6 +112,7 @@ def align(source: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     records, pictures = load_index(), np.load(DATA / "pictures128.npy", mmap_mode="r")
     pairs, shape = np.load(DATA / "agreement.npz"), stand_ins(records)
     source, target, score = (pairs[key] for key in ("source", "target", "score"))

@@ -7,6 +7,8 @@ Encoding is one strided convolution, exact from the first minute; what 48 of 192
 trained decoder draws again (decoder.py).
 """
 
+import argparse
+
 import numpy as np
 import torch
 from torch import nn
@@ -81,6 +83,7 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     pictures, records = np.load(DATA / "pictures128.npy", mmap_mode="r"), load_index()
     held = held_out(records)
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ drawing computed from each picture; `index.jsonl`, one record a picture in the s
 `agreement.npz`, see `agreement`.
 """
 
+import argparse
 import io
 import json
 import re
@@ -213,6 +214,7 @@ def agreement(pictures: np.ndarray, records: list[dict]) -> dict[str, np.ndarray
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     if not all((NPM / name).exists() for name in PINS):
         install()
     DATA.mkdir(parents=True, exist_ok=True)

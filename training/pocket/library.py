@@ -11,6 +11,7 @@ further context tokens (semi-parametric diffusion; Blattmann et al. 2022 conditi
 in the same way). No held-out picture is in the table.
 """
 
+import argparse
 import math
 import time
 
@@ -304,6 +305,7 @@ def load_library(context: int) -> Library:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     parts = build()
     np.savez(DATA / "library.npz", **parts)
     torch.save(train(parts["entries"]).state_dict(), DATA / "finder.pt")

@@ -6,6 +6,7 @@ Where docs/results/pocket-v0.json lies (evaluate.py FOLDER --name pocket-v0, wit
 folder), the first model stands beside it.
 """
 
+import argparse
 import json
 from pathlib import Path
 
@@ -74,9 +75,10 @@ def page(new: dict, old: dict | None) -> str:
     codec = "; ".join(
         f"{side}: {v['psnr']:.1f} dB, SSIM {v['ssim']:.3f}" for side, v in new["codec"].items()
     )
-    before = before_codec = ""
+    before = before_codec = without = ""
     if old is not None:
         before = ", and [those of the first model](results/pocket-v0.json), here called v0"
+        without = ", which v0 does not do"
         before_codec = f" v0 at 128 px: {old['codec']['128 px']['psnr']:.1f} dB."
     return f"""\
 # How good pocket is
@@ -89,7 +91,8 @@ Measured by `make eval-pocket` on artwork that was never trained on:
 Each row: a source; strengths 0.2, 0.3 … 0.8 of the dial `standard`, the prompt naming another
 style; the true picture in that style. The rows were not chosen: they are the last eight of the
 seeded order. On this page the library may not answer with a held-out picture: what is asked for is
-never in it. In use it holds them, and a strength of 1 draws them.
+never in it. In use it holds them, and a strength of 1 draws them. What is left faint on even parts
+is taken off, as in use ([why](decisions/0018-what-is-faint-on-even-parts-goes.md)){without}.
 
 ## Restyle
 
@@ -127,6 +130,7 @@ def load(name: str) -> dict | None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     new = load("pocket")
     if new is None:
         raise SystemExit("no docs/results/pocket.json: python evaluate.py pocket --name pocket")

@@ -138,12 +138,7 @@ def finish(
     Returns it, and what the model itself drew: the same without the residual, to be scored.
     """
     check_finite(latents, "sampling")
-    decoded = family.decode(latents)
-    check_finite(decoded, "decoding")
-    if source is not None:
-        start = plan.noise_fraction if part is None else part.on_canvas(place)
-        decoded = tidied(decoded, source, family.profile, start)
-    values = images.from_canvas(decoded, place)
+    values = draw(family, latents, place, plan, source, part)
     share = 1.0 - plan.noise_fraction
     if picture is not None and source is not None and part is not None:
         drawn = part.composed(values, picture, 0.0)
@@ -158,23 +153,37 @@ def finish(
     return images.compose(values, picture, share), drawn
 
 
-def tidied(
-    decoded: Array, source: Encoded, profile: Profile, noise_fraction: float | Array
+def draw(
+    family: Family,
+    latents: Array,
+    place: Canvas,
+    plan: Plan,
+    source: Encoded | None,
+    part: Part | None,
 ) -> Array:
-    """What the model drew, (3, H, W), without faint flaws where the source is even.
+    """Latents as a picture, (H, W, 3) in 0 … 255, without faint flaws where the source is even."""
+    decoded, profile = family.decode(latents), family.profile
+    check_finite(decoded, "decoding")
+    canvas, ground = (None, None) if source is None else (source.canvas, source.ground)
+    if canvas is not None or ground is not None:
+        start = plan.noise_fraction if part is None else part.on_canvas(place)
+        if canvas is not None:
+            decoded = surfaces.smooth(decoded, canvas, profile.even_surfaces, start)
+        if ground is not None:
+            decoded = ground.settle(decoded, profile.plain_ground, start)
+    return images.from_canvas(decoded, place)
 
-    noise_fraction  of the start, one for all or (H, W)
-    """
-    if source.canvas is not None:
-        decoded = surfaces.smooth(decoded, source.canvas, profile.even_surfaces, noise_fraction)
-    if source.ground is not None:
-        decoded = source.ground.settle(decoded, profile.plain_ground, noise_fraction)
-    return decoded
 
-
-def preview(family: Family, estimate: Array, place: Canvas) -> Image:
+def preview(
+    family: Family,
+    estimate: Array,
+    place: Canvas,
+    plan: Plan,
+    source: Encoded | None,
+    part: Part | None = None,
+) -> Image:
     """A clean estimate as a picture, without alpha and residual."""
-    return images.compose(images.from_canvas(family.decode(estimate), place), None)
+    return images.compose(draw(family, estimate, place, plan, source, part), None)
 
 
 def check_finite(values: Array, during: str) -> None:

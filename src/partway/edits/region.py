@@ -24,8 +24,8 @@ from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.images import Picture
 from partway.noise import Noise
-from partway.residual import box_blur
 from partway.strength import nsr_of
+from partway.windows import box_blur
 
 if TYPE_CHECKING:
     from collections.abc import Callable
