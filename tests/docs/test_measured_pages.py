@@ -1,4 +1,4 @@
-"""docs/recoloring.md: its commands run, its table is what was measured."""
+"""Pages whose figures come from a report: their tables are the measured ones, promises hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from partway.calibration import curve_from
 from partway.examples import PHOTOGRAPH
+from partway.families import profile_of
 from partway.interfaces.cli import cli
 
 ROOT = Path(__file__).parent.parent.parent
@@ -56,3 +58,23 @@ def test_the_table_of_recoloring_is_the_measured_one(monkeypatch: pytest.MonkeyP
     for row in rows:
         assert row["recolor"]["colour"] < row["dial"]["colour"]
         assert row["recolor"]["structure"] > 0.6
+
+
+def test_the_committed_calibration_shows_what_its_page_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, measured = benchmark("bench_calibration", monkeypatch), report("calibration")
+    assert (ROOT / "docs/results/calibration.md").read_text("utf-8") == bench.table(measured)
+    assert bench.broken_promises(measured) == []
+    page = (ROOT / "docs/calibration.md").read_text("utf-8")
+    pocket = measured["models"]["pocket"]
+    assert f"a Pearson correlation of {pocket['pearson']}" in page
+    assert measured["apart"] <= 0.01
+    assert "by the same amount to within 0.01" in page
+    assert f"lie up to {max(pocket['spread']):.2f} (one standard deviation)" in page
+    profile = profile_of("pocket")
+    assert profile.gain == pocket["gain"]
+    assert profile.curve == curve_from(pocket)
+    measured["apart"] = 0.06
+    pocket["pearson"] = 0.9
+    assert len(bench.broken_promises(measured)) == 2
