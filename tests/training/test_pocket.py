@@ -212,6 +212,12 @@ def measured(style: float, codec: float) -> dict[str, Any]:
     }
 
 
+def test_the_committed_page_is_of_the_committed_measurements() -> None:
+    report = script("report")
+    page = report.page(report.load("pocket"), report.load("pocket-v0"))
+    assert (report.DOCS / "pocket.md").read_text("utf-8") == page
+
+
 def test_the_page_says_which_goals_are_met_and_shows_v0_only_where_measured() -> None:
     report = script("report")
     alone = report.page(measured(0.4, 38.4), None)
