@@ -13,6 +13,8 @@ import requests
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from partway.interfaces.http import sdapi_state
+
 TEXT = (
     "navy, orange\nwhite\nNegative prompt: blurry\n"
     "Steps: 8, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 2.5, Seed: 77, "
@@ -181,3 +183,14 @@ def test_a_task_is_known_by_the_name_its_caller_gave(address: str, png: bytes) -
         assert ann.post(progress, json=ask).json()["completed"]
         assert not other.post(progress, json=ask).json()["completed"]
         assert ann.get(f"{address}/internal/pending-tasks").json() == {"size": 0, "tasks": []}
+
+
+def test_requests_without_a_name_push_no_name_out(
+    client: TestClient, source: dict[str, Any]
+) -> None:
+    ask = {"id_task": "task(mine)"}
+    made(client, **source, prompt="navy", steps=1, force_task_id="task(mine)")
+    for _ in range(sdapi_state.ENDED):
+        made(client, **source, prompt="navy", steps=1, send_images=False)
+    assert client.post("/internal/progress", json=ask).json()["completed"]
+    assert not client.post("/internal/progress", json={}).json()["completed"]

@@ -45,13 +45,13 @@ async def ping() -> dict[str, Any]:
 async def progress(request: Request, asked: ProgressFields) -> dict[str, Any]:
     """How far one task of the caller's is."""
     state = state_of(request)
-    waiting = [task for task in state.tasks(request) if task.name]
-    job = next((task.job for task in reversed(waiting) if task.name == asked.id_task), None)
-    queued = [task.job for task in waiting if task.job.status == "queued"]
+    named = [task for task in state.tasks(request) if task.name]
+    job = next((task.job for task in reversed(named) if task.name == asked.id_task), None)
+    queued = [task.job for task in named if task.job.status == "queued"]
     facts: dict[str, Any] = {
         "active": job is not None and job not in queued,
         "queued": job in queued,
-        "completed": job is None and bool(asked.id_task) and state.ended(request, asked.id_task),
+        "completed": job is None and state.ended(request, asked.id_task),
         "progress": None,
         "eta": None,
         "live_preview": None,

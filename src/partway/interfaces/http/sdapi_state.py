@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Caller: TypeAlias = tuple[str, str, str]
 
 
-ENDED = 64  # tasks of all callers that are remembered as finished
+ENDED = 64  # named tasks of all callers that are remembered as finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +66,9 @@ class State:
         return (caller(request), name) in self._ended
 
     def _tidy(self) -> None:
-        """Keep of finished jobs their names only."""
-        self._ended.extend((each.whose, each.name) for each in self._tasks if each.job.finished)
+        """Keep of finished jobs their names only, where they have any."""
+        finished = [each for each in self._tasks if each.job.finished]
+        self._ended.extend((each.whose, each.name) for each in finished if each.name)
         self._tasks = [each for each in self._tasks if not each.job.finished]
 
 
