@@ -54,9 +54,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def shared(context: BrowserContext, address: str) -> Opened:
-    """A page with its example drawn, shared by the tests of a module."""
+    """A page whose example is not waited for, shared by the tests of a module."""
     opened = Opened(context.new_page(), address)
-    opened.open()
+    opened.begin()
     return opened
 
 

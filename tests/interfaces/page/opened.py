@@ -39,6 +39,12 @@ class Opened:
         wrong, self.wrong = self.wrong, []
         return wrong
 
+    def begin(self) -> None:
+        """Load the page, and do not wait for its example."""
+        self.page.goto(self.address)
+        expect(self.page.locator("#cancel")).to_be_visible()
+        self.idle()
+
     def open(self) -> None:
         """Load the page, and wait for the example's filmstrip."""
         self.page.goto(self.address)

@@ -9,18 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from opened import Opened
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 from serving import serving
-
-
-@pytest.fixture(scope="module")
-def shared(context: BrowserContext, address: str) -> Opened:
-    """A page whose example is not waited for."""
-    opened = Opened(context.new_page(), address)
-    opened.page.goto(address)
-    expect(opened.page.locator("#cancel")).to_be_visible()
-    opened.idle()
-    return opened
 
 
 @pytest.fixture
@@ -116,9 +106,7 @@ def test_a_server_that_was_started_anew_is_asked_again(browser: Browser) -> None
     page = browser.new_page()
     with serving() as (address, server):
         opened = Opened(page, address)
-        page.goto(address)
-        expect(page.locator("#cancel")).to_be_visible()
-        opened.idle()
+        opened.begin()
         opened.settings(full_steps="300")
         page.locator("#prompt").fill("owl, flat")
         page.locator("#prompt").press("Enter")

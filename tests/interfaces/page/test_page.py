@@ -35,6 +35,14 @@ def code_of(page: Page, kind: str) -> str:
     return page.locator(f'pre[aria-label="{kind}"]').text_content() or ""
 
 
+@pytest.fixture(scope="module")
+def shared(context: BrowserContext, address: str) -> Opened:
+    """The same with its example drawn."""
+    opened = Opened(context.new_page(), address)
+    opened.open()
+    return opened
+
+
 def test_opens_with_an_example_and_its_filmstrip(shared: Opened) -> None:
     page = shared.page
     assert page.locator("#prompt").input_value() == EXAMPLES[0].prompt

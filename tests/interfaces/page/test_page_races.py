@@ -11,19 +11,9 @@ from collections.abc import Iterator
 import pytest
 from opened import Opened
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from partway.api import edit
-
-
-@pytest.fixture(scope="module")
-def shared(context: BrowserContext, address: str) -> Opened:
-    """A page whose example is not waited for."""
-    opened = Opened(context.new_page(), address)
-    opened.page.goto(address)
-    expect(opened.page.locator("#cancel")).to_be_visible()
-    opened.idle()
-    return opened
 
 
 @pytest.fixture

@@ -16,21 +16,11 @@ import pytest
 from click.testing import CliRunner
 from opened import Opened
 from PIL import Image
-from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, ViewportSize, expect
+from playwright.sync_api import CDPSession, Locator, Page, ViewportSize, expect
 
 from partway.interfaces.cli import cli
 
 WIDTH, HEIGHT = 96, 64  # of the icon
-
-
-@pytest.fixture(scope="module")
-def shared(context: BrowserContext, address: str) -> Opened:
-    """A page whose example is not waited for."""
-    opened = Opened(context.new_page(), address)
-    opened.page.goto(address)
-    expect(opened.page.locator("#cancel")).to_be_visible()
-    opened.idle()
-    return opened
 
 
 @pytest.fixture

@@ -14,20 +14,10 @@ import numpy as np
 import pytest
 from opened import Opened
 from PIL import Image
-from playwright.sync_api import BrowserContext, FloatRect, Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 WIDTH, HEIGHT = 96, 64  # of the icon
 NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def shared(context: BrowserContext, address: str) -> Opened:
-    """A page whose example is not waited for."""
-    opened = Opened(context.new_page(), address)
-    opened.page.goto(address)
-    expect(opened.page.locator("#cancel")).to_be_visible()
-    opened.idle()
-    return opened
 
 
 @pytest.fixture
@@ -77,15 +67,15 @@ def wheel(page: Page, pixels: float, *, ctrl: bool = False) -> None:
     """Turn the wheel, and wait until the page has heard of it."""
     page.evaluate(
         """() => {
-            window.turned = false;
-            addEventListener("wheel", () => (window.turned = true), { once: true });
+            const { dataset } = document.body;
+            delete dataset.turned;
+            addEventListener("wheel", () => (dataset.turned = ""), { once: true });
         }"""
     )
     if ctrl:
         page.keyboard.down("Control")
     page.mouse.wheel(0, pixels)
-    while not page.evaluate("window.turned"):
-        page.wait_for_timeout(20)
+    expect(page.locator("body[data-turned]")).to_have_count(1)
     if ctrl:
         page.keyboard.up("Control")
 
