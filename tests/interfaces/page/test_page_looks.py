@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from opened import Opened
+from playwright.sync_api import Browser
 
 from partway.interfaces.http.app import PAGE
 
@@ -49,10 +50,9 @@ def test_fingers_find_room_on_a_phone(browser: Browser, address: str) -> None:
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
     page = context.new_page()
-    page.goto(address)
-    expect(page.locator("#cancel")).to_be_visible()
-    page.locator("#cancel").click()
-    for step in ("#settings summary", "#area"):
+    Opened(page, address).begin()
+    for step in ("#settings summary", "#area", "#tools label:has-text('Map')", "#paint-done"):
+        page.locator(step).click()
         small = page.evaluate(
             """() => [...document.querySelectorAll(
                 "button, a, summary, select, input[type=text], .segments label, .file-button span"
@@ -63,8 +63,6 @@ def test_fingers_find_room_on_a_phone(browser: Browser, address: str) -> None:
         )
         assert small == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.locator(step).click()
-    page.locator("#paint-done").click()
     named = page.locator(".strength-words button").all()
     notes = page.locator(".strength-words .whose").bounding_box()
     assert notes is not None
