@@ -29,7 +29,14 @@ from partway.interfaces.cli.masks import OF_MASKS, folder_mask_options
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import SomeFailed, interruptible
 from partway.interfaces.cli.values import Registered
-from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
+from partway.interfaces.cli.workers import (
+    MIB,
+    OF_RAY,
+    in_bytes,
+    places,
+    started,
+    worker_options,
+)
 from partway.jobs import claim
 from partway.jobs.embedded import FIELDS
 from partway.jobs.files import path_of
@@ -47,7 +54,6 @@ if TYPE_CHECKING:
     from partway.result import EditResult
 
 EXIT_SOME_FAILED = 3
-MIB = 2**20
 DEFAULTS = {each.name: each.default for each in dataclasses.fields(EditRequest)}
 FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
@@ -91,6 +97,7 @@ FORMATS = [suffix.removeprefix(".") for suffix in SUFFIXES]
 @click.option(
     "--memory",
     type=click.IntRange(16, 1_000_000),
+    callback=in_bytes,
     default=MEMORY // MIB,
     show_default=True,
     metavar="MIB",
@@ -192,15 +199,12 @@ def command(
             before = standing(items, book, out, retry_failed=retry_failed)
             _say_plan(items, before, book.seconds, as_json=as_json)
         return
-    budget = memory * MIB
+    remembered = memory // REMEMBERED
     with claim.opened(out, journal_folder) as (out, book):
         before = standing(items, book, out, retry_failed=retry_failed)
         first = FOR_REFERENCES if styles else request.model
-        remembered, weights = (
-            budget // REMEMBERED,
-            None if model_memory is None else model_memory * MIB,
-        )
-        with started(where if before.make else (), first, remembered, weights) as (start, engines):
+        used = where if before.make else ()
+        with started(used, first, remembered, model_memory) as (start, engines):
             folder = partial(
                 FolderRun,
                 out,
@@ -208,10 +212,10 @@ def command(
                 writing,
                 force=force,
                 mode=common.mode,
-                engine=Engine(cache_bytes=remembered, model_bytes=weights),
+                engine=Engine(cache_bytes=remembered, model_bytes=model_memory),
                 live=partial(Pool, engines, start) if engines else None,
                 width=max(len(engines), 1),
-                memory=budget,
+                memory=memory,
             )
             _run(items, before, out, folder, report)
 

@@ -11,12 +11,11 @@ import click
 from partway.engine import CACHE_BYTES
 from partway.errors import InvalidRequest
 from partway.interfaces.cli.inputs import configured_model
-from partway.interfaces.cli.workers import OF_RAY, places, started, worker_options
+from partway.interfaces.cli.workers import MIB, OF_RAY, in_bytes, places, started, worker_options
 
 if TYPE_CHECKING:
     from partway.interfaces.http.running import Options
 
-MIB = 2**20
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -76,6 +75,7 @@ def serve_options(function: F) -> F:
             click.option(
                 "--memory",
                 type=click.IntRange(0, 1_000_000),
+                callback=in_bytes,
                 default=CACHE_BYTES // MIB,
                 show_default=True,
                 metavar="MIB",
@@ -112,15 +112,12 @@ def run(given: dict[str, Any], *, browser: bool) -> None:
         if browser:
             threading.Timer(0.5, click.launch, [address]).start()
 
-    weights = given.pop("model_memory")
-    of_ray = {name: given.pop(name) for name in OF_RAY}
-    where = places(given.pop("devices"), given.pop("executor"), of_ray) or (None,)
+    of_ray = {name: given[name] for name in OF_RAY}
+    where = places(given["devices"], given["executor"], of_ray) or (None,)
     options = _options(running.Options, given)
     first = options.models[0] if options.models else None
-    remembered = given["memory"] * MIB
-    running.serve(
-        options, up, started(where, first, remembered, None if weights is None else weights * MIB)
-    )
+    workers = started(where, first, given["memory"], given["model_memory"])
+    running.serve(options, up, workers)
 
 
 def _options(kind: type[Options], given: dict[str, Any]) -> Options:

@@ -18,11 +18,18 @@ from partway.interfaces.cli.values import Registered
 
 EXECUTORS = ("local", "ray")
 MAX_WORKERS = 1024
+MIB = 2**20
 OF_RAY = ("address", "workers", "gpus")
 
 Places: TypeAlias = "Cluster | tuple[str, ...]"  # devices; none is this process
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def in_bytes(ctx: click.Context, param: click.Parameter, mib: int | None) -> int | None:
+    """What an option says in MiB."""
+    del ctx, param
+    return None if mib is None else mib * MIB
 
 
 def worker_options(function: F) -> F:
@@ -58,6 +65,7 @@ def worker_options(function: F) -> F:
         click.option(
             "--model-memory",
             type=click.IntRange(1, 10_000_000),
+            callback=in_bytes,
             metavar="MIB",
             help="Of weights that each worker keeps loaded. [default: three quarters of an "
             "accelerator's memory, else half of the machine's]",
