@@ -22,9 +22,11 @@ demo: .venv-demo/.done  ## install the core and sweep the example pictures over 
 test: .venv/.done chromium  ## run all tests
 	$(DEV)/python -m pytest
 
-test-full: .venv/.done chromium  ## all tests, and those that take long
+test-full: export PARTWAY_FULL = 1
+test-full: .venv/.done chromium  ## all tests, and those that take long or need Ray or S3
 	-$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt --only-binary :all: cyllama  # stable-diffusion.cpp, to compare with
-	PARTWAY_FULL=1 $(DEV)/python -m pytest
+	$(DEV)/python -m pytest
+	$(MAKE) test-ray test-s3
 
 .PHONY: test-ray
 test-ray: .venv/.done  ## the tests that need Ray, which is 240 MB and not in the others' environment

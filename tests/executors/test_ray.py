@@ -29,7 +29,7 @@ from partway.request import EditRequest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray"),
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray: make test-ray"),
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 CLUSTER = Cluster(workers=2)
@@ -103,6 +103,22 @@ def test_the_same_files_as_on_this_machine_and_a_killed_worker_loses_nothing(pla
     assert os.getpid() not in processes(pids)
     assert len(processes(pids)) >= 2, "the killed one was replaced, or the other took its work"
     shutil.rmtree("out")
+
+
+@pytest.mark.usefixtures("cluster", "place")
+def test_the_command_joins_a_cluster_that_runs() -> None:
+    import ray  # pyright: ignore[reportMissingImports]
+
+    address: Any = ray.get_runtime_context().gcs_address  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    words = [sys.executable, "-m", "partway", "batch", "in", "out", "red, navy", "-m", "analytic",
+             "--steps", "10", "-s", "0.5", "--no-metadata", "--exact"]  # fmt: skip
+    on_cluster = ["--executor", "ray", "--address", address, "--workers", "2"]
+    done = subprocess.run([*words, *on_cluster], capture_output=True, text=True, timeout=400)
+    assert done.returncode == 3, done.stderr
+    assert "40 made, 0 there already, 1 failed" in done.stderr
+    words[words.index("out")] = "alone"
+    assert subprocess.run(words, capture_output=True).returncode == 3
+    assert files("out") == files("alone")
 
 
 @pytest.mark.usefixtures("cluster")

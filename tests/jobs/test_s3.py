@@ -31,7 +31,8 @@ from partway.jobs.remote import remote
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        find_spec("moto") is None or find_spec("s3fs") is None, reason="needs s3fs and moto"
+        find_spec("moto") is None or find_spec("s3fs") is None,
+        reason="needs s3fs and moto: make test-s3",
     ),
     pytest.mark.filterwarnings("default"),  # theirs
 ]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from partway.request import EditRequest
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray"),
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray: make test-ray"),
     pytest.mark.usefixtures("loopback"),
 ]
 HEADERS = {"X-Partway": "1"}
@@ -47,9 +48,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
         assert child.stderr is not None
         line = next(each for each in child.stderr if "Partway is at" in each)
         yield line.split(" at ")[1].split()[0], child.pid
+        workers = actors(child.pid)
         child.terminate()
         assert child.wait(60) == 0
-    assert not actors(), "the cluster ended with it"
+    assert workers
+    until(lambda: not any(map(is_actor, workers)))  # the cluster ends with it
 
 
 @pytest.fixture
@@ -66,16 +69,25 @@ def until(so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def actors() -> list[int]:
-    """Processes of Ray's that hold an engine."""
-    found: list[int] = []
+def is_actor(process: int) -> bool:
+    """Whether it is one of Ray's that holds an engine."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::Body")
+    except OSError:  # it ended meanwhile
+        return False
+
+
+def actors(server: int) -> list[int]:
+    """Those of a server: its own, and no other cluster's of this machine."""
+    parents: dict[int, int] = {}
     for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if place.joinpath("cmdline").read_bytes().startswith(b"ray::Body"):
-                found.append(int(place.name))
-        except OSError:  # it ended meanwhile
-            continue
-    return found
+        with suppress(OSError):
+            words = place.joinpath("stat").read_text().rsplit(")", 1)[1].split()
+            parents[int(place.name)] = int(words[1])
+    family = {server}
+    while more := {each for each, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sorted(filter(is_actor, family))
 
 
 def alone(png: bytes, **fields: Any) -> NDArray[np.uint8]:
@@ -132,13 +144,15 @@ def test_a_delete_finds_the_job_wherever_it_runs(asking: httpx.Client, icon: Ima
         assert np.array_equal(result(asking, jobs[seed]), alone(png, steps=400, seed=seed))
 
 
-def test_a_killed_worker_loses_no_job(asking: httpx.Client, icon: Image.Image) -> None:
-    png = read_bytes(icon)
-    until(lambda: len(actors()) == 2)
+def test_a_killed_worker_loses_no_job(
+    asking: httpx.Client, server: tuple[str, int], icon: Image.Image
+) -> None:
+    png, process = read_bytes(icon), server[1]
+    until(lambda: len(actors(process)) == 2)
     jobs = [submit(asking, png, steps="400", seed=str(seed)) for seed in range(6)]
     until(lambda: asking.get(f"/v1/jobs/{jobs[-1]}").json()["status"] == "running")
-    os.kill(actors()[0], signal.SIGKILL)
+    os.kill(actors(process)[0], signal.SIGKILL)
     for seed, job in enumerate(jobs):
         assert np.array_equal(result(asking, job), alone(png, steps=400, seed=seed))
     assert "restarts_total 1" in asking.get("/metrics").text
-    until(lambda: len(actors()) == 2)
+    until(lambda: len(actors(process)) == 2)
