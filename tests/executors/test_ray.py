@@ -109,7 +109,7 @@ def test_the_same_files_as_on_this_machine_and_a_killed_worker_loses_nothing(pla
 def test_the_command_joins_a_cluster_that_runs() -> None:
     import ray  # pyright: ignore[reportMissingImports]
 
-    address: Any = ray.get_runtime_context().gcs_address  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    address = str(ray.get_runtime_context().gcs_address)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     words = [sys.executable, "-m", "partway", "batch", "in", "out", "red, navy", "-m", "analytic",
              "--steps", "10", "-s", "0.5", "--no-metadata", "--exact"]  # fmt: skip
     on_cluster = ["--executor", "ray", "--address", address, "--workers", "2"]
@@ -130,7 +130,7 @@ def test_a_cluster_that_is_started_here_is_closed() -> None:
     listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
     ports = {int(line.split()[1].split(":")[1], 16) for line in listening if " 0A " in line}
     assert 8265 not in ports, "the dashboard"
-    address: Any = ray.get_runtime_context().gcs_address  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    address = str(ray.get_runtime_context().gcs_address)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     script = f"import ray; ray.init(address={address!r}, log_to_driver=False)"
     stranger = {name: value for name, value in os.environ.items() if "RAY_AUTH" not in name}
     stranger |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}

@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from tests.jobs.stores import breaking
 
-from partway.errors import InvalidRequest
+from partway.errors import InvalidRequest, OutputExists
 from partway.interfaces.cli import cli
 from partway.jobs import claim
 from partway.jobs.claim import OWNER, journal_folder
@@ -199,7 +199,7 @@ def test_a_result_that_appears_meanwhile_is_not_replaced() -> None:
     out = remote("memory://out").listed() / "00.png"
     STORE.pipe_file("/out/00.png", b"another run's")
     assert not out.exists(), "as it was when it was listed"
-    with pytest.raises(Exception, match="exists"):
+    with pytest.raises(OutputExists):
         out.put(b"ours")
     assert STORE.cat_file("/out/00.png") == b"another run's"
 
