@@ -4,13 +4,18 @@
                Differential Diffusion (Levin & Fried 2023), whose maps were a gradient, a triangle
                and a complex shape; its local distance is LPIPS, here the difference of colours.
                On dial perceptual by a curve measured on other pictures: elsewhere the change of a
-               whole run is itself no line over strength, and no map can be better than that
+               whole run is itself no line over strength. Beside it the same for the changes of
+               whole runs of each strength, with steps as wide: what a map that does the same has
     agreement  change of a place of shade g over the change of a whole run at strength g: one with
                steps as wide as the map's, which is what an edit is unless --steps is given, and
                one that takes all N steps for itself
 
-Both through strength_map.keep_source, the rule every family shares. The agreement on pocket is
-that of pixels, over the example pictures. Writes docs/results/maps.json and maps.md.
+    outside    pixels outside a mask's feather that ten edits in a row changed, on pocket
+    feather    mean change of a mask's inside on skies, of the outermost pixels that may show it,
+               and the largest step of the mean change from one column to the next, on pocket
+
+The first two through strength_map.keep_source, the rule every family shares. The agreement on
+pocket is that of pixels, over the example pictures. Writes docs/results/maps.json and maps.md.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench_outpaint import sky
 from partway.calibration import LEAST_GAP, LEVELS, Curve, rising
 from partway.denoiser import Array, Row, denoise
 from partway.engine import Engine
@@ -45,7 +51,8 @@ SHADES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 ON_ADHERENCE = (
     "On dial perceptual (a curve measured on other pictures) the map is followed as nearly "
     "as change can be made linear; on the others a whole run's own change is no line over "
-    "strength, and that is what is missing from 1."
+    "strength, and that is what is missing from 1: *whole runs* is what the map's places would "
+    "have if each changed exactly as a run of its strength."
 )
 ON_AGREEMENT = (
     "Where the last step is wide, as of 4, places of low shade have a second answer of the network "
@@ -55,6 +62,12 @@ ON_AGREEMENT = (
 PROMPTS = {"fox.png": "fox, flat", "teapot.png": "teapot, 3d", "angry-face.png": "angry face, 3d"}
 POCKET_STEPS = (4, 20)
 POCKET_SHADES = (0.2, 0.4, 0.6, 0.8)
+FEATHER, BOX = 12, (40, 40, 120, 120)  # of a mask on a sky of 160 × 160
+ON_FEATHER = (
+    f"Masks on pocket, skies of 160 × 160 painted with a fox, a feather of {FEATHER} pixels to "
+    "both sides: mean change inside, in the outermost pixels that may show any of it, and the "
+    "largest step of the mean change from one column to the next, in grey levels of 255:"
+)
 FAMILY = load(PROFILE, "fp32")
 
 
@@ -103,7 +116,7 @@ def edited(
             for share in shares.flat
         ]
         let_go = _repeated(np.reshape(fractions, shares.shape), source)
-        twice = again and asks_again(plan.levels)
+        twice = again and asks_again(plan.levels, min(f for f in fractions if f > 0.0))
         solver = keep_source(solver, source, let_go, again=twice)
     condition = FAMILY.encode_prompt("")
     query = next(solver)
@@ -139,6 +152,20 @@ def adherence(shares: Array, dial: str, steps: int) -> float:
     change = np.abs(edited(pictures, shares, 1.0, dial, steps) - pictures).mean(axis=0)
     mean = change.reshape(PICTURES, SIDE, SIDE).mean(axis=0)
     return float(np.corrcoef(shares.ravel(), mean.ravel())[0, 1])
+
+
+def of_whole_runs(dial: str, steps: int) -> dict[str, float]:
+    """Correlation of each map with what whole runs of its strengths change."""
+    pictures = sources(count=32)
+    at = np.linspace(0.0, 1.0, 21)
+    change = [
+        float(np.abs(edited(pictures, None, strength, dial, steps, full=True) - pictures).mean())
+        for strength in at[1:]
+    ]
+    return {
+        name: round(float(np.corrcoef(m.flat, np.interp(m, at, [0.0, *change]).flat)[0, 1]), 3)
+        for name, m in maps().items()
+    }
 
 
 def agreement(dial: str, steps: int, *, full: bool = True, again: bool = True) -> list[float]:
@@ -180,6 +207,49 @@ def on_pocket(steps: int) -> list[float]:
     return [float(np.mean([ratio(name, level) for name in PROMPTS])) for level in levels]
 
 
+def outside() -> int:
+    """Pixels outside the feather of any mask that ten edits in a row on pocket changed."""
+    engine, name = Engine(), "fox.png"
+    with Image.open(HERE / name) as source:
+        first = current = source.convert("RGB")
+    never = np.ones((first.height, first.width), bool)
+    for turn in range(10):
+        left = turn * first.width // 16
+        mask = Image.new("L", first.size)
+        mask.paste(255, (left, 40, left + 60, 120))
+        reach = FEATHER + 1
+        never[40 - reach : 120 + reach, max(left - reach, 0) : left + 60 + reach] = False
+        asked = EditRequest(
+            source=read_bytes(current), prompt=PROMPTS[name], model="pocket", strength=0.7,
+            seed=turn, mask=read_bytes(mask), mask_feather=float(FEATHER), full_steps=8,
+        )  # fmt: skip
+        current = engine.run(asked).image.convert("RGB")
+    changed = (np.asarray(current) != np.asarray(first)).any(axis=-1)
+    return int(changed[never].sum())
+
+
+def on_feather(kind: str, strength: float) -> dict[str, Any]:
+    """What a mask's edge shows on a sky."""
+    source = sky(kind)
+    mask = Image.new("L", source.size)
+    mask.paste(255, BOX)
+    asked = EditRequest(
+        source=read_bytes(source), prompt="fox, 3d", model="pocket", strength=strength,
+        mask=read_bytes(mask), mask_feather=float(FEATHER),
+    )  # fmt: skip
+    result = np.asarray(Engine().run(asked).image.convert("RGB")).astype(int)
+    change = (result - np.asarray(source).astype(int))[BOX[1] + FEATHER : BOX[3] - FEATHER]
+    steps = np.abs(np.diff(change.mean(axis=0), axis=0)).mean(axis=-1)
+    left = BOX[0]
+    values = {
+        "inside": np.abs(change[:, left + FEATHER : BOX[2] - FEATHER]).mean(),
+        "outermost": np.abs(change[:, left - FEATHER]).mean(),
+        "step": steps[left - FEATHER - 1 : left + FEATHER].max(),
+    }
+    rounded = {key: round(float(value), 2) for key, value in values.items()}
+    return {"sky": kind, "strength": strength} | rounded
+
+
 def _rounded(ratios: list[float]) -> list[float]:
     return [round(ratio, 2) for ratio in ratios]
 
@@ -195,6 +265,7 @@ def main() -> None:
             "dial": dial,
             "steps": steps,
             "adherence": {name: round(adherence(m, dial, steps), 3) for name, m in maps().items()},
+            "whole_runs": of_whole_runs(dial, steps),
             "agreement": _rounded(agreement(dial, steps)),
             "once": _rounded(agreement(dial, steps, again=False)),
             "own_steps": _rounded(agreement(dial, steps, full=False)),
@@ -203,9 +274,19 @@ def main() -> None:
         for steps in STEPS
     ]
     pocket = {str(steps): _rounded(on_pocket(steps)) for steps in POCKET_STEPS}
-    report = {"analytic": runs, "pocket": pocket}
+    masks = {
+        "outside": outside(),
+        "feather": [on_feather(kind, s) for kind in ("flat", "gradient") for s in (0.3, 0.5, 0.8)],
+    }
+    report = {"analytic": runs, "pocket": pocket, "masks": masks}
     (RESULTS / "maps.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-    names = list(maps())
+    (RESULTS / "maps.md").write_text(page(report), "utf-8")
+
+
+def page(report: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    names, runs = list(maps()), report["analytic"]
+    untouched = report["masks"]["outside"]
     lines = [
         "# How a strength map is followed",
         "",
@@ -216,10 +297,11 @@ def main() -> None:
         "| dial | steps | " + " | ".join(names) + " |",
         "|---" * (2 + len(names)) + "|",
         *(
-            f"| {run['dial']} | {run['steps']} | "
-            + " | ".join(f"{run['adherence'][name]:.3f}" for name in names)
+            f"| {run['dial']} | {run['steps']}{word} | "
+            + " | ".join(f"{run[key][name]:.3f}" for name in names)
             + " |"
             for run in runs
+            for key, word in (("adherence", ""), ("whole_runs", ", whole runs"))
         ),
         "",
         ON_ADHERENCE,
@@ -245,10 +327,22 @@ def main() -> None:
         "",
         "| steps | " + " | ".join(map(str, POCKET_SHADES)) + " |",
         "|---" * (1 + len(POCKET_SHADES)) + "|",
-        *(_row(steps, ratios) for steps, ratios in pocket.items()),
+        *(_row(steps, ratios) for steps, ratios in report["pocket"].items()),
+        "",
+        ON_FEATHER,
+        "",
+        "| sky | strength | inside | outermost | largest step |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['sky']} | {row['strength']} | {row['inside']:.2f} "
+            f"| {row['outermost']:.2f} | {row['step']:.2f} |"
+            for row in report["masks"]["feather"]
+        ),
+        "",
+        f"Pixels outside every feather that ten edits of a fox in a row changed: {untouched}.",
         "",
     ]
-    (RESULTS / "maps.md").write_text("\n".join(lines), "utf-8")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from partway.calibration import Curve, paired
 from partway.choosing import choose_model
 from partway.edits import as_diffusers, pyramid, upscale
 from partway.edits.outpaint import check_extent
+from partway.edits.region import faintest, selected
 from partway.errors import Uncalibrated
 from partway.families import settled, with_loras, with_runtime
 from partway.plan import Plan, plan_edit
 from partway.samplers import get_sampler
 from partway.spacings import get_spacing
+from partway.strength import start_noise_fraction
 from partway.strength_map import asks_again
 
 if TYPE_CHECKING:
@@ -59,20 +61,29 @@ def plan_request(request: EditRequest, profile: Profile, extent: Extent | None =
 
 
 def evaluations_of(
-    request: EditRequest, profile: Profile, plan: Plan, extent: Extent | None = None
+    request: EditRequest, profile: Profile, plan: Plan, picture: Picture | None = None
 ) -> int:
     """Network calls a request takes.
 
-    extent  of the source, which an upscale's tiles depend on
+    picture  the source, on whose size an upscale's tiles and a map depend
     """
     if not plan.levels:
         return 0
-    if request.scale is not None and extent is not None:
-        return upscale.evaluations(request, profile, plan, upscale.extent_of(extent, request.scale))
+    if request.scale is not None and picture is not None:
+        large = upscale.extent_of(picture.extent, request.scale)
+        return upscale.evaluations(request, profile, plan, large)
     if profile.conditioning == "references":
         return pyramid.evaluations(request, plan)
-    again = request.strength_map is not None and asks_again(plan.levels)
-    return get_sampler(settled(request, profile).sampler).evaluations(plan.intervals) + again
+    calls = get_sampler(settled(request, profile).sampler).evaluations(plan.intervals)
+    shares = None
+    if request.strength_map is not None and picture is not None:
+        shares = selected(request, picture)
+    if shares is None:
+        return calls
+    gain, curve = calibration_of(request, profile)
+    strength = plan.strength * faintest(shares)
+    lowest = start_noise_fraction(strength, request.dial, gain, curve)
+    return calls + asks_again(plan.levels, lowest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,5 +118,4 @@ def outline(request: EditRequest, picture: Picture | None, own: Profile | None =
     if profile.conditioning == "references":
         pyramid.check(request)
     plan = plan_request(request, profile, None if picture is None else picture.extent)
-    extent = None if picture is None else picture.extent
-    return Outline(profile, plan, evaluations_of(request, profile, plan, extent))
+    return Outline(profile, plan, evaluations_of(request, profile, plan, picture))

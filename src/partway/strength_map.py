@@ -11,7 +11,7 @@ network answers far above m says little about m: where the last step is wide, as
 places of low shade would change by two fifths too little or a quarter too much. There it is asked
 once more, on the way:
 
-    h ─────────── u = 0.4 h ─────── 0     free positions take what was said at h, as ever;
+    h ──────── u = 1/8, 0.6 h ───── 0     free positions take what was said at h, as ever;
        w as above          w as above     others step to u and take what is said there
 
 docs/results/maps.md has the measurements, docs/decisions/0005 what else was tried.
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from partway.denoiser import Query
+from partway.plan import SAME_LEVEL
 from partway.samplers.euler import step
 from partway.schedule import Level, at_fraction
 
@@ -32,16 +33,21 @@ if TYPE_CHECKING:
     from partway.denoiser import Array, Solver
 
 WIDE = 1 / 16  # noise fraction from which down to 0 is too far for one answer
-BELOW = 0.4  # of that step's noise fraction, where it asks once more
+MIDDLE = 1 / 8  # noise fraction where it asks once more,
+BELOW = 0.6  # or this share of the step's own where that is lower
 SOON = 3  # power that hands a position over from the first answer to the second
 
 
-def asks_again(levels: Sequence[Level]) -> bool:
+def asks_again(levels: Sequence[Level], lowest: float) -> bool:
     """Whether a walk of these levels ends with a step in which shades need a second answer.
+
+    lowest  noise fraction above 0 at which the last of all positions lets go of the source
 
     Not from pure noise, where nothing of the source is left to follow.
     """
-    return len(levels) > 1 and levels[-2].alpha > 0.0 and levels[-2].noise_fraction > WIDE
+    if len(levels) < 2 or levels[-2].alpha == 0.0:
+        return False
+    return max(WIDE, lowest) < levels[-2].noise_fraction - SAME_LEVEL
 
 
 def keep_source(
@@ -51,7 +57,7 @@ def keep_source(
 
     source        (C, h, w) clean latents
     strength_map  (1, h, w) noise fraction m at which each position lets go of the source
-    again         whether the last step asks once more: `asks_again`, where shades occur
+    again         whether the last step asks once more: `asks_again`
 
     Both questions of a two-stage step have its weight.
     """
@@ -87,7 +93,7 @@ def _in_two(
 
     A position just below h has its first answer still, so that shades stay continuous.
     """
-    middle = at_fraction(BELOW * query.here.noise_fraction, query.here)
+    middle = at_fraction(min(MIDDLE, BELOW * query.here.noise_fraction), query.here)
     first = _weight(strength_map, query.here, middle)
     x = step(query.x, _mixed(x0, source, first), query.here, middle)
     later = yield Query(x, query.here, query.there, at=middle)

@@ -14,7 +14,9 @@ from partway.edits.region import grown, region_of
 from partway.edits.surroundings import continued
 from partway.engine import Engine
 from partway.errors import InvalidRequest
+from partway.events import Step
 from partway.request import EditRequest
+from partway.strength_map import WIDE
 
 SIZE = (72, 56)
 ENGINE = Engine()
@@ -120,6 +122,60 @@ def test_change_follows_a_gradient_as_whole_runs_would(steps: int) -> None:
     assert change[0] == 0.0
     assert (np.diff(change) > -6.0).all()
     assert change[2] < 0.5 * change[-1]
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize(
+    ("shades", "more"), [((0, 255), 0), ((0, 26, 255), 1), ((0, 240, 255), 0), ((255,), 0)]
+)
+def test_only_what_is_fainter_than_the_last_step_asks_again(
+    shades: tuple[int, ...], more: int, steps: int, strength: float
+) -> None:
+    """Announced and made; on a single step any shade is fainter than the edit."""
+    grey = Image.new("L", SIZE)
+    for number, shade in enumerate(shades):
+        grey.paste(shade, (number * SIZE[0] // len(shades), 0, *SIZE))
+    if steps == 1 and any(0 < shade < 255 for shade in shades):
+        more = 1
+    request = EditRequest(
+        source=png(noisy()), prompt="red", model="analytic", seed=3, sampler="euler", dial="noise",
+        strength=strength, steps=steps, strength_map=png(grey),
+    )  # fmt: skip
+    announced, done = 0, 0
+    for event in Engine().stream(request):
+        if isinstance(event, Step):
+            announced, done = event.total, event.done
+    assert announced == done == steps + (more if strength / steps > WIDE else 0)
+
+
+def sky(kind: str) -> Image.Image:
+    """A plain picture, or one that gets lighter downwards and redder to the right."""
+    levels = np.full((SIZE[1], SIZE[0], 3), (70, 130, 200), np.uint8)
+    if kind == "gradient":
+        levels[..., 0] = np.linspace(40, 200, SIZE[0]).round()[None, :]
+        levels[..., 1] = np.linspace(100, 220, SIZE[1]).round()[:, None]
+    return Image.fromarray(levels)
+
+
+@pytest.mark.parametrize("kind", ["flat", "gradient"])
+@pytest.mark.parametrize("strength", [0.3, 0.6, 1.0])
+def test_no_step_across_the_feather(kind: str, strength: float) -> None:
+    """Towards quite another colour: it comes in from nothing, nowhere faster than evenly × 2.5.
+
+    Mean change of a column, against the whole change inside.
+    """
+    source, feather, left = sky(kind), 12, 30
+    half = Image.new("L", SIZE)
+    half.paste(255, (left, 0, *SIZE))
+    result = edit(source, mask=png(half), strength=strength, prompt="red", mask_feather=feather)
+    change = (pixels(result) - pixels(source)).mean(axis=0)
+    outermost = np.abs(change[left - feather - 1 : left - feather + 1])
+    assert outermost[0].max() == 0.0
+    assert outermost[1].max() < 1.0
+    whole = np.abs(change[left + feather :]).max()
+    assert whole > 20.0
+    assert np.abs(np.diff(change, axis=0)).max() < 2.5 * whole / (2 * feather) + 1.0
 
 
 def test_no_step_across_the_feather_where_nothing_changes() -> None:
@@ -259,6 +315,8 @@ def test_a_style_picture_takes_a_mask() -> None:
         ({"strength_map": png(Image.new("L", SIZE))}, "black everywhere"),
         ({"mask": png(mask()), "strength_map": png(mask())}, "not both"),
         ({"mask": png(mask()), "source": None}, "needs a source"),
+        ({"strength_map": png(mask()), "source": None}, "needs a source"),
+        ({"strength_map": png(Image.new("L", (9, 9), 255))}, "9×9, the source 72×56"),
         ({"mask": png(mask()), "mask_grow": 5000}, "-1024 … 1024"),
         ({"mask": png(mask()), "mask_feather": -1.0}, "0 … 1024"),
         ({"mask": png(mask()), "mask_grow": -40}, "selects nothing"),

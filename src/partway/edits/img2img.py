@@ -119,7 +119,7 @@ def begin(
         x = plan.kappa * start.alpha * source.latents + x
     solver = sampler.solve(x.astype(np.float32), plan.levels, noise)
     if source is not None and part is not None:
-        again = request.strength_map is not None and asks_again(plan.levels)
+        again = asks_again(plan.levels, part.lowest)
         solver = keep_source(solver, source.latents, part.noise_fractions, again=again)
     return guide(solver, condition, negative, guidance)
 

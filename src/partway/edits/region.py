@@ -137,6 +137,11 @@ def selected(request: EditRequest, picture: Picture) -> Array | None:
     return chosen
 
 
+def faintest(share: Array) -> float:
+    """The lowest share above 0 that a map has."""
+    return float(share[share > 0.0].min())
+
+
 def _masked(request: EditRequest, picture: Picture) -> Array | None:
     """(H, W) of 0 and 1, or of transparency: what the mask selects, grown."""
     if request.alpha_mask:
@@ -224,6 +229,7 @@ class Part:
     noise_fractions  (1, h, w) at which each position lets go of the source
     kappa            (1, h, w) factor on the source at the start, as of a plan
     pixels           (H, W, 1) noise fractions of what is seen, in pixels
+    lowest           noise fraction above 0 at which the faintest pixel begins
     """
 
     region: Region
@@ -231,6 +237,7 @@ class Part:
     noise_fractions: Array
     kappa: Array
     pixels: Array
+    lowest: float
 
     def begins(self, request: EditRequest, latents: Array) -> Array:
         """The latents (C, h, w) that repainting starts from: noise of their size, where asked."""
@@ -293,7 +300,8 @@ def part_on(
     beyond = np.clip(fractions, top, ALMOST)
     kappa = np.where(fractions > top, nsr_of(min(top, ALMOST)) * (1.0 - beyond) / beyond, 1.0)
     kappa = np.where(fractions >= 1.0, 0.0, kappa).astype(np.float32)
-    return Part(region, seen, fractions, kappa, pixels)
+    lowest = start(plan.strength * faintest(region.share))
+    return Part(region, seen, fractions, kappa, pixels, lowest)
 
 
 def hidden_on(region: Region, place: Canvas) -> NDArray[np.bool_]:
