@@ -4,9 +4,12 @@
                below 1 is softer than Lanczos
     apart      mean difference to the plain enlargement, grey levels of 255; and the same where
                both are scaled down to the source's size again
+    seam       the largest step, from one row or column to the next, of the mean difference to the
+               plain enlargement, on skies: what tiles add
     tiles      mean and largest difference between results of 256- and 512-pixel tiles
     memory     peak of a process by the size of its result, over that of one that made a result of
-               128 × 128; two steps, unguided: more of them take no more
+               128 × 128; two steps, unguided: more of them take no more. And the same at strength
+               0, where Pillow enlarges and no model runs: what source and result take themselves
 
 Writes docs/results/upscale.json and .md and docs/images/upscaling.png.
 """
@@ -23,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench_outpaint import sky
 from partway import edit
 from partway.examples import HERE
 
@@ -45,7 +49,7 @@ ABOUT = (
 )
 ON_MEMORY = (
     "Peak memory of a process over that of one that makes 128 × 128 pixels, the written file "
-    "included:"
+    "included; and the same at strength 0, where Pillow enlarges and no model runs:"
 )
 MEASURED = """
 import sys
@@ -53,9 +57,8 @@ from PIL import Image
 from partway import edit
 side = int(sys.argv[1])
 picture = Image.linear_gradient("L").convert("RGB").resize((side // 2, side // 2))
-edit(picture, "fox", strength=0.25, scale=2, model="pocket", steps=2, guidance_scale=1).save(
-    sys.argv[2], overwrite=True
-)
+fields = dict(strength=float(sys.argv[3]), scale=2, steps=2, guidance_scale=1)
+edit(picture, "fox", model="pocket", **fields).save(sys.argv[2], overwrite=True)
 status = open("/proc/self/status").read()  # ru_maxrss would count the parent's memory too
 print(status.split("VmHWM:")[1].split()[0])
 """
@@ -93,6 +96,18 @@ def measured(name: str, strength: float) -> dict[str, Any]:
     }
 
 
+def seam(kind: str, strength: float) -> dict[str, Any]:
+    """The largest step that tiles add on a sky."""
+
+    def large(at: float) -> NDArray[np.float32]:
+        options: dict[str, Any] = {"strength": at, "scale": 2, "model": "pocket"}
+        return values(edit(sky(kind, 256), "sky, 3d", **options).image)
+
+    apart = large(strength) - large(0.0)
+    steps = [np.abs(np.diff(apart.mean(axis=axis), axis=0)).max() for axis in (0, 1)]
+    return {"sky": kind, "strength": strength, "step": round(float(max(steps)), 2)}
+
+
 def tiles(name: str) -> dict[str, Any]:
     """How far results of other tiles differ."""
     apart = np.abs(values(made(name, 0.25)) - values(made(name, 0.25, working_multiple=2)))
@@ -103,17 +118,22 @@ def tiles(name: str) -> dict[str, Any]:
     }
 
 
-def peak(side: int, file: Path) -> float:
+def peak(side: int, file: Path, strength: float) -> float:
     """Peak resident memory of a process that makes and writes a result of this side, MiB."""
-    run = [sys.executable, "-c", MEASURED, str(side), str(file)]
+    run = [sys.executable, "-c", MEASURED, str(side), str(file), str(strength)]
     return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout) / 1024
 
 
 def memory(file: Path) -> list[dict[str, float]]:
     """Memory over that of the smallest result, by megapixels."""
-    base = peak(128, file)
-    more = {mp: peak(round((mp * 1e6) ** 0.5 / 2) * 2, file) - base for mp in MEGAPIXELS}
-    return [{"megapixels": mp, "MiB": round(each)} for mp, each in more.items()]
+
+    def more(strength: float) -> list[int]:
+        sides = [128, *(round((mp * 1e6) ** 0.5 / 2) * 2 for mp in MEGAPIXELS)]
+        base, *peaks = (peak(side, file, strength) for side in sides)
+        return [round(each - base) for each in peaks]
+
+    rows = zip(MEGAPIXELS, more(0.25), more(0.0), strict=True)
+    return [{"megapixels": mp, "MiB": edited, "plain": plain} for mp, edited, plain in rows]
 
 
 def sheet() -> Image.Image:
@@ -129,6 +149,15 @@ def sheet() -> Image.Image:
             cell = crop.convert("RGB").resize((CELL, CELL), Image.Resampling.NEAREST)
             page.paste(cell, (column * (CELL + 1), row * (CELL + 1)))
     return page
+
+
+def of_memory(report: dict[str, Any]) -> str:
+    """The table of docs/upscaling.md."""
+    lines = ["| megapixels of the result | MiB more | at strength 0 |", "|---|---|---|"]
+    lines += [
+        f"| {row['megapixels']} | {row['MiB']} | {row['plain']} |" for row in report["memory"]
+    ]
+    return "\n".join(lines)
 
 
 def table(report: dict[str, Any]) -> str:
@@ -153,11 +182,15 @@ def table(report: dict[str, Any]) -> str:
         )
         + " grey levels.",
         "",
+        "Largest step from one row or column to the next that the plain enlargement has not: "
+        + ", ".join(
+            f"{row['sky']} sky at {row['strength']} {row['step']:.2f}" for row in report["seams"]
+        )
+        + " grey levels.",
+        "",
         ON_MEMORY,
         "",
-        "| megapixels of the result | MiB more |",
-        "|---|---|",
-        *(f"| {row['megapixels']} | {row['MiB']} |" for row in report["memory"]),
+        of_memory(report),
         "",
     ]
     return "\n".join(lines)
@@ -171,6 +204,7 @@ def main() -> None:
         rows = [measured(name, strength) for name in PROMPTS for strength in STRENGTHS]
         report: dict[str, Any] = {
             "rows": rows,
+            "seams": [seam(kind, s) for kind in ("flat", "gradient") for s in STRENGTHS],
             "tiles": [tiles(name) for name in TILED],
             "memory": memory(scratch),
         }

@@ -57,7 +57,7 @@ def test_a_stream_is_the_blend_of_its_tiles_and_makes_each_once(most: int) -> No
     whole = np.zeros((3, 90, 50), np.float32)
     for place in tiling.places:
         tiling.add(whole, place, tiles[place])
-    stream = Streamed(tiling, make)
+    stream = Streamed(tiling, make, range(50))
     for band, seen in bands(90, most, margin=2):
         rows = stream.rows(seen)
         assert np.allclose(rows, whole[:, seen.start : seen.stop], atol=1e-6)
@@ -65,9 +65,28 @@ def test_a_stream_is_the_blend_of_its_tiles_and_makes_each_once(most: int) -> No
     assert made == list(tiling.places)
 
 
+def test_a_stream_of_some_columns_is_cut_from_the_whole() -> None:
+    tiling = tiling_of(40, 90, 16)
+    made: list[Place] = []
+    tiles = {place: Noise(i, (3, 16, 16))() for i, place in enumerate(tiling.places)}
+
+    def make(place: Place) -> np.ndarray:
+        made.append(place)
+        return tiles[place]
+
+    whole = Streamed(tiling, make, range(90)).rows(range(40)).copy()
+    made.clear()
+    rows = Streamed(tiling, make, range(33, 57)).rows(range(40))
+    assert np.array_equal(rows, whole[:, :, 33:57])
+    seen = {place.column for place in made}
+    assert len(made) == len(seen) * len(tiling.rows.starts)
+    assert all(tiling.columns.starts[each] < 57 for each in seen)
+    assert all(tiling.columns.starts[each] + 16 > 33 for each in seen)
+
+
 def test_a_stream_read_far_below_its_beginning() -> None:
     tiling = tiling_of(90, 20, 16)
-    stream = Streamed(tiling, lambda place: np.full((1, 16, 16), place.row, np.float32))
+    stream = Streamed(tiling, lambda place: np.full((1, 16, 16), place.row, np.float32), range(20))
     rows = stream.rows(range(70, 90))
     last = len(tiling.rows.starts) - 1
     assert np.allclose(rows[0, -1], last)

@@ -112,20 +112,23 @@ def tiling_of(height: int, width: int, side: int) -> Tiling:
 class Streamed:
     """A picture (C, H, W) that is made tile by tile and read from top to bottom.
 
-    make  (number along the rows, along the columns) → the tile (C, h, w)
+    make     (number along the rows, along the columns) → the tile (C, h, w)
+    columns  of it that are read: other tiles are not made
+
     Each tile is made once. Held are the rows from the first one of the band that asked for the
     latest tiles to the end of those: about a tile and a band of them.
     """
 
-    def __init__(self, tiling: Tiling, make: Callable[[Place], Array]) -> None:
+    def __init__(self, tiling: Tiling, make: Callable[[Place], Array], columns: range) -> None:
         self._tiling = tiling
         self._make = make
+        self._columns = columns
         self._held: Array | None = None
         self._first = 0  # row of the picture that is held first
         self._next = 0  # row of tiles that is made next
 
     def rows(self, band: range) -> Array:
-        """A band (C, its rows, W), until the next one is asked for; none starts above the last."""
+        """A band (C, its rows, the columns), until the next is asked for; none starts above it."""
         starts = self._tiling.rows.starts
         while self._next < len(starts) and starts[self._next] < band.stop:
             if starts[self._next] + self._tiling.rows.side > band.start:
@@ -141,17 +144,26 @@ class Streamed:
         start = rows.starts[number]
         above = max(first - start, 0)  # rows of the tiles that are not needed either
         held: Array | None = None
+        here = slice(start + above - first, start + rows.side - first)
         for column, weight in enumerate(columns.weights):
+            left = columns.starts[column]
+            seen = range(
+                max(left, self._columns.start), min(left + columns.side, self._columns.stop)
+            )
+            if not seen:
+                continue
             tile = self._make(Place(number, column))
             if held is None:
                 held = self._moved(len(tile), first, start + rows.side)
-            share = np.outer(rows.weights[number][above:], weight)
-            here = slice(start + above - first, start + rows.side - first)
-            held[:, here, columns.span(column)] += share * tile[:, above:]
+            own = slice(seen.start - left, seen.stop - left)
+            across = slice(seen.start - self._columns.start, seen.stop - self._columns.start)
+            held[:, here, across] += (
+                np.outer(rows.weights[number][above:], weight[own]) * tile[:, above:, own]
+            )
 
     def _moved(self, channels: int, first: int, last: int) -> Array:
         """What is held, now of the rows first … last - 1; new rows are 0."""
-        size = (channels, last - first, self._tiling.columns.length)
+        size = (channels, last - first, len(self._columns))
         held, gone = self._held, first - self._first
         if held is None:
             held, gone = np.zeros(size, np.float32), 0

@@ -142,15 +142,16 @@ class Coarse:
         return latents.repeat(8, 1).repeat(8, 2)
 
 
-def test_memory_is_flat() -> None:
-    """Arrays beside the source, its latents and the result: four times the rows, the same memory.
+def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays beside the source, its latents and the result: four times as high or wide, the same.
 
     Pillow's own memory is not counted: the result, and windows of the enlarged source.
     """
+    monkeypatch.setattr(upscale, "PIECE", 256)
 
-    def peak(height: int) -> int:
-        small = Image.linear_gradient("L").convert("RGB").resize((200, height // 2))
-        large = images.enlarge(images.load(read_bytes(small)), Extent(400, height))
+    def peak(width: int, height: int) -> int:
+        small = Image.linear_gradient("L").convert("RGB").resize((width // 2, height // 2))
+        large = images.enlarge(images.load(read_bytes(small)), Extent(width, height))
         family: Any = Coarse()
         ground = upscale.ground_of(EditRequest(source=b"x", scale=2.0), family, large.extent)
         plan = plan_edit(0.5, PROFILE.schedule, steps=2)
@@ -162,7 +163,9 @@ def test_memory_is_flat() -> None:
         assert result.size == large.extent
         return most
 
-    assert peak(1200) < 1.25 * peak(300)
+    least = peak(400, 300)
+    assert peak(400, 1200) < 1.25 * least
+    assert peak(1600, 300) < 1.25 * least
 
 
 def test_a_lossy_source_is_enlarged_too(icon: Image.Image, tmp_path: Path) -> None:

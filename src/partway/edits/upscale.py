@@ -20,7 +20,9 @@ so that what the model adds lies above it: docs/decisions/0015.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from partway.request import EditRequest
 
 TILES = 8  # of a network call: fixed, since the same request gives the same bits
-BAND, PIECE = 64, 512  # rows, and columns of them, that are composed at a time
+BAND, PIECE = 64, 1024  # rows and columns that are composed at a time: what overlaps is made twice
 SCORED = 512  # long side at which what was kept is scored; it is judged at 128
 
 
@@ -228,30 +230,28 @@ def finish(
     gives back, and the enlarged source, to be scored.
     """
     check_finite(latents, "sampling")
+    _give_back()
     width, height = picture.extent
     native = family.profile.native_size  # what the model adds has the same scale at any size
     radius = radius_of(native, native)
     margin = radius + reach_of(scale)
     factor = -(-max(picture.extent) // SCORED)
-    drawn = _decoded(family, ground, latents)
-    round_trip = None if source is None else _decoded(family, ground, source)
     result = _Pasted(picture.extent)
     model, own = (_Pasted(Extent(-(-width // factor), -(-height // factor))) for _ in range(2))
-    for down, tall in bands(height, BAND, margin, factor):
-        rows = drawn.rows(tall)
-        returned = None if round_trip is None else round_trip.rows(tall)
-        for across, wide in bands(width, PIECE, margin, factor):
-            near = slice(wide.start, wide.stop)
+    for across, wide in bands(width, PIECE, margin, factor):
+        drawn = _decoded(family, ground, latents, wide)
+        round_trip = None if source is None else _decoded(family, ground, source, wide)
+        for down, tall in bands(height, BAND, margin, factor):
             inner = (_within(down, tall), _within(across, wide))
             seen = picture.window(tall, wide)
             part = _part(seen, inner)
-            values = _pixels(rows[:, :, near])
+            values = _pixels(drawn.rows(tall))
             reduced = (across.start // factor, down.start // factor)
             model.paste(images.compose(values[inner], part).reduce(factor), reduced)
             own.paste(Image.fromarray(part.rgb).reduce(factor), reduced)
-            if returned is not None:
+            if round_trip is not None:
                 enlarged = seen.rgb.astype(np.float32)
-                back = _pixels(returned[:, :, near])
+                back = _pixels(round_trip.rows(tall))
                 values = restore(values, back, enlarged, plan.noise_fraction, radius)
                 for c in range(3):  # one at a time bounds memory
                     missing = low_band(enlarged[..., c] - values[..., c], scale)
@@ -261,12 +261,24 @@ def finish(
     return result.image, model.image, np.asarray(own.image)
 
 
+def _give_back() -> None:
+    """What the sampler's arrays took back to the system: glibc keeps it, where nothing else fits.
+
+    Several times the latents; other C libraries give back by themselves.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 def preview(family: Family, ground: Ground, estimate: Array, extent: Extent) -> Image.Image:
     """A clean estimate as a picture, without alpha and what the source gives back."""
-    decoded, result = _decoded(family, ground, estimate), _Pasted(extent)
-    for band, _ in bands(extent.height, BAND, 0):
-        values = _pixels(decoded.rows(band)[:, :, : extent.width])
-        result.paste(images.compose(values, None), (0, band.start))
+    result = _Pasted(extent)
+    for across, _ in bands(extent.width, PIECE, 0):
+        decoded = _decoded(family, ground, estimate, across)
+        for down, _ in bands(extent.height, BAND, 0):
+            values = _pixels(decoded.rows(down))
+            result.paste(images.compose(values, None), (across.start, down.start))
     return result.image
 
 
@@ -292,15 +304,15 @@ class _Pasted:
         return self._image
 
 
-def _decoded(family: Family, ground: Ground, latents: Array) -> Streamed:
-    """Latents as a picture in [-1, 1], decoded tile by tile when its rows are asked for."""
+def _decoded(family: Family, ground: Ground, latents: Array, columns: range) -> Streamed:
+    """Latents as columns of a picture in [-1, 1], decoded by tiles when rows are asked for."""
 
     def make(place: Place) -> Array:
         tile = family.decode(np.ascontiguousarray(ground.latents.cut(latents, place)))
         check_finite(tile, "decoding")
         return tile
 
-    return Streamed(ground.pixels, make)
+    return Streamed(ground.pixels, make, columns)
 
 
 def _pixels(values: Array) -> Array:

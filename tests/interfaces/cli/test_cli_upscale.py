@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,17 @@ def test_commands_of_the_page_run(line: str, run: Run) -> None:
     done = run(*words, *FAST, "--json")
     assert done.exit_code == 0, done.stderr
     assert run.size(run.lines(done)[0]["path"]) > (48, 36)
+
+
+def test_the_table_of_the_page_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[3]
+    monkeypatch.setattr(sys, "path", [str(root / "benchmarks"), *sys.path])
+    report = json.loads((root / "docs/results/upscale.json").read_text("utf-8"))
+    table = import_module("bench_upscale").of_memory(report)
+    assert f"<!-- memory -->\n{table}\n<!-- /memory -->" in PAGE
+    beside = [row["MiB"] - row["plain"] for row in report["memory"]]
+    assert max(beside) <= beside[0]
+    assert max(row["step"] for row in report["seams"]) < 0.2
 
 
 @pytest.mark.usefixtures("fox")
