@@ -13,7 +13,7 @@ where nothing of a source is known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +42,10 @@ class Ground:
 
     colour: Array
     where: Mask
+
+    def beside(self, where: Mask) -> Ground:
+        """The same, and what is painted anew (H, W): nothing of a source lies there."""
+        return replace(self, where=self.where | where)
 
     def settle(self, result: Array, tolerance: float, noise_fraction: float | Array) -> Array:
         """Take faint paint back; pictures (3, H, W) in about [-1, 1].

@@ -12,6 +12,7 @@ import numpy as np
 
 from partway import images, surfaces
 from partway.denoiser import Array, Rows, guide
+from partway.edits.region import hidden_on
 from partway.errors import NonFinite
 from partway.geometry import Canvas, Extent, canvas_for
 from partway.ground import Ground, plain_ground
@@ -170,6 +171,8 @@ def draw(
         if canvas is not None:
             decoded = surfaces.smooth(decoded, canvas, profile.even_surfaces, start)
         if ground is not None:
+            if part is not None and part.region.added:
+                ground = ground.beside(hidden_on(part.region, place))
             decoded = ground.settle(decoded, profile.plain_ground, start)
     return images.from_canvas(decoded, place)
 

@@ -11,7 +11,7 @@ is repainted with the whole strength and fades into the source over its feather.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -56,12 +56,14 @@ class Region:
     opacity  (H, W) float32, 0 … 1
     box      left, top, right, bottom of what the model sees
     shades   shares between 0 and 1 occur
+    added    what is edited lies beyond the source
     """
 
     share: Array
     opacity: Array
     box: tuple[int, int, int, int]
     shades: bool
+    added: bool = False
 
     def inside(self, plane: NDArray[T]) -> NDArray[T]:
         """What of an (H, W, …) array the model sees."""
@@ -102,7 +104,7 @@ def _added(request: EditRequest, margins: Margins, whole: Extent) -> Region:
     else:
         u = np.clip((distance - 1.0) / reach, 0.0, 1.0)
         opacity = u**3 * (u * (6.0 * u - 15.0) + 10.0)  # begins and ends without an edge
-    return _repainted(distance > 0.0, opacity, request)
+    return replace(_repainted(distance > 0.0, opacity, request), added=True)
 
 
 def _repainted(where: NDArray[np.bool_], opacity: Array, request: EditRequest) -> Region:
