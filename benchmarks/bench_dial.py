@@ -59,13 +59,17 @@ def on_white(path: Path) -> NDArray[np.uint8]:
 
 
 def load_pairs(folder: Path, count: int, *, from_end: bool = False) -> list[dict[str, Any]]:
-    """`count` pairs in a seeded order, pictures on white; from the end for fitting."""
+    """`count` pairs in a seeded order, pictures on white; from the end for fitting.
+
+    prompt asks for the target, caption says what the source is.
+    """
     entries = json.loads((folder.parent / "pairs.json").read_text("utf-8"))["pairs"]
     random.Random(1).shuffle(entries)  # noqa: S311  a fixed choice, not a secret
     chosen = entries[-count:] if from_end else entries[:count]
     return [
         {
             "prompt": entry["prompt"],
+            "caption": f"{entry['subject']}, {entry['source']['style']}",
             "source": on_white(folder / entry["source"]["file"]),
             "target": on_white(folder / entry["target"]["file"]),
         }

@@ -4,8 +4,8 @@
                   the left half unchanged, the right half replaced by another picture: share of
                   the source's fine detail left of the middle, correlation with the residual right
     edits         whole edits of held-out drawings: distance to the source as strength falls
-    loops         20 edits one after the other at strength 0.2 with the empty prompt, and 20
-                  passes of the autoencoder alone: CIE76 distance to the first source
+    loops         20 edits one after the other, the prompt saying what the source is or nothing,
+                  and 20 passes of the autoencoder alone: CIE76 distance to the first source
 
 Writes docs/results/residual.json and residual.md.
 """
@@ -109,13 +109,21 @@ def edits(engine: Engine, pairs: list[dict[str, Any]], model: str) -> list[dict[
     ]
 
 
-def loops(engine: Engine, sources: list[Pixels], model: str, strength: float) -> list[float]:
+def loops(
+    engine: Engine, sources: list[Pixels], prompts: list[str], model: str, strength: float
+) -> list[float]:
     """Mean distance to the first sources after each round of edits, a new seed each round."""
     current, distances = sources, list[float]()
     for number in range(LOOPS):
         requests = [
-            EditRequest(source=read_bytes(rgb), strength=strength, seed=number + 1, model=model)
-            for rgb in current
+            EditRequest(
+                source=read_bytes(rgb),
+                prompt=prompt,
+                strength=strength,
+                seed=number + 1,
+                model=model,
+            )
+            for rgb, prompt in zip(current, prompts, strict=True)
         ]
         current = [rgb_of(_made(outcome).image) for outcome in engine.run_many(requests)]
         distances.append(_mean(sources, current))
@@ -199,7 +207,7 @@ def main() -> None:
     parser.add_argument("--model", default="pocket")
     options = parser.parse_args()
     pairs = load_pairs(PAIRS, options.pairs)
-    drawings = [pair["source"] for pair in pairs]
+    drawings, silent = [pair["source"] for pair in pairs], [""] * len(pairs)
     scenes = photographs()
     engine = Engine()
     family = engine.family(profile_of(options.model))
@@ -213,8 +221,11 @@ def main() -> None:
         "loops": {
             "autoencoder alone, no residual": passes(family, drawings, residual=False),
             "autoencoder alone, residual": passes(family, drawings, residual=True),
-            "edits at 0.2": loops(engine, drawings, options.model, 0.2),
-            "edits at 0.05": loops(engine, drawings, options.model, 0.05),
+            "edits at 0.2, prompt names the source": loops(
+                engine, drawings, [pair["caption"] for pair in pairs], options.model, 0.2
+            ),
+            "edits at 0.2, no prompt": loops(engine, drawings, silent, options.model, 0.2),
+            "edits at 0.05, no prompt": loops(engine, drawings, silent, options.model, 0.05),
         },
     }
     (RESULTS / "residual.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")

@@ -140,17 +140,17 @@ def finish(
     """
     check_finite(latents, "sampling")
     values = draw(family, latents, place, plan, source, part)
-    share = 1.0 - plan.noise_fraction
+    share, grain = 1.0 - plan.noise_fraction, family.profile.own_grain
     if picture is not None and source is not None and part is not None:
         drawn = part.composed(values, picture, 0.0)
         rgb = part.seen.rgb.astype(np.float32)
-        values = restore(values, source.round_trip, rgb, part.pixels)
+        values = restore(values, source.round_trip, rgb, part.pixels, grain=grain)
         return part.composed(values, picture, share), drawn
     drawn = images.compose(values, picture)
     if picture is None or source is None:
         return drawn, drawn
     rgb = picture.rgb.astype(np.float32)
-    values = restore(values, source.round_trip, rgb, plan.noise_fraction)
+    values = restore(values, source.round_trip, rgb, plan.noise_fraction, grain=grain)
     return images.compose(values, picture, share), drawn
 
 

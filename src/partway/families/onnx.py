@@ -60,6 +60,7 @@ def profile(name: str, folder: Path | None) -> Profile:
         curve=curve_from(config["calibration"]) if "calibration" in config else None,
         plain_ground=float(config.get("plain_ground", 0.0)),
         even_surfaces=float(config.get("even_surfaces", 0.0)),
+        own_grain=float(config.get("own_grain", 0.0)),
         artwork_only=config.get("artwork_only", False),
         styles=tuple(config.get("styles", ())),
         config=config,
