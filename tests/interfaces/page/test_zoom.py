@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from itertools import count
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,20 @@ def test_a_drag_moves_it_and_another_picture_is_whole(
     opened.drop("other.png", icon_png)
     expect(page.locator("#source-name")).to_have_text("other.png")
     assert zoom(page) == 1.0
+
+
+def test_the_scale_is_of_the_picture_that_is_shown(
+    page: Page, opened: Opened, icon: Image.Image
+) -> None:
+    """Also where the frame stays as it was, since both have one shape."""
+    before = box(page)
+    stream = io.BytesIO()
+    icon.resize((3 * WIDTH, 3 * HEIGHT)).save(stream, "PNG")
+    opened.drop("large.png", stream.getvalue())
+    expect(page.locator("#source-name")).to_have_text("large.png")
+    assert box(page)["width"] == before["width"]
+    scale = floor(100 * before["width"] / (3 * WIDTH) + 0.5)
+    expect(page.locator("#zoom-fit")).to_have_text(f"{scale} %")
 
 
 def test_the_divider_stays_where_the_hand_holds_it(page: Page) -> None:

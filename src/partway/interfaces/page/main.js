@@ -58,6 +58,7 @@ const parts = {
     settings: change,
     moved: (u, v) => zoom.reveal(u, v),
     extends: () => zoom.fit(),
+    sized: () => zoom.show(),
     fail,
   }),
 };

@@ -17,7 +17,7 @@ export class Painting {
   /**
    * on  begin() and end() of the mode, area({blob, id} or null) when what is painted is another,
    *     settings(changes), moved(u, v) where the keys have brought the brush, extends() where
-   *     the edges are moved, fail(error)
+   *     the edges are moved, sized() where the picture may have another size, fail(error)
    */
   constructor(on) {
     this.on = on;
@@ -197,6 +197,7 @@ export class Painting {
     this.tools.show(settings);
     this.arrange();
     this.margins.show(this.kind === "extend" ? settings.extend : null, this.plane, this.open && this.kind === "extend");
+    this.on.sized();
     this.overlay.show(this.plane, this.kind === "map", this.tools.featherOf(settings));
     const button = byId("area");
     const confined = confines(settings, area) !== null;
