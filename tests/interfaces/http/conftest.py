@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from served import served
 
 from partway.executors.local import LocalExecutor
 from partway.executors.worker import in_thread
+from partway.families.analytic import Analytic
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.jobs import Jobs
 from partway.interfaces.http.security import Access
@@ -88,6 +91,27 @@ def png(icon: Image.Image) -> bytes:
     stream = io.BytesIO()
     icon.save(stream, "PNG")
     return stream.getvalue()
+
+
+@pytest.fixture
+def slow_network(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], threading.Event]:
+    """Makes network calls take so many seconds at least, and wait for the event it gives, which
+    is set.
+    """
+    real = Analytic.predict
+    free = threading.Event()
+    free.set()
+
+    def slow(seconds: float) -> threading.Event:
+        def predict(self: Analytic, *args: Any) -> Any:
+            time.sleep(seconds)
+            assert free.wait(60)
+            return real(self, *args)
+
+        monkeypatch.setattr(Analytic, "predict", predict)
+        return free
+
+    return slow
 
 
 Events = list[tuple[int, str, dict[str, Any]]]

@@ -63,8 +63,9 @@ ADDRESSES = [f"http://{host}/x.png" for host in HOSTS] + [
 ]  # fmt: skip
 
 
-def fetched(client: TestClient, addresses: Iterable[str] = ADDRESSES) -> list[str]:
+def fetched(client: TestClient, png: bytes, addresses: Iterable[str] = ADDRESSES) -> list[str]:
     """Addresses that were not refused as 4xx; a connection would fail the test by itself."""
+    source = base64.b64encode(png).decode()
     broken: list[str] = []
     for address in addresses:
         answers = {
@@ -76,6 +77,15 @@ def fetched(client: TestClient, addresses: Iterable[str] = ADDRESSES) -> list[st
             "openai json": client.post("/v1/images/edits", json={"image": address}),
             "openai": client.post("/v1/images/edits", data={"image": address}, files={"x": b""}),
             "inspect": client.post("/v1/inspect", json={"source": address}),
+            "mask": client.post("/v1/edits", json={"source": source, "mask": address}),
+            "map": client.post("/v1/edits", json={"source": source, "map": address}),
+            "a1111 mask": client.post(
+                "/sdapi/v1/img2img", json={"init_images": [source], "mask": address}
+            ),
+            "a1111 extras": client.post(
+                "/sdapi/v1/extra-single-image", json={"image": address, "upscaler_1": "Lanczos"}
+            ),
+            "openai mask": client.post("/v1/images/edits", json={"image": source, "mask": address}),
         }
         for name, answer in answers.items():
             if not 400 <= answer.status_code < 500:
@@ -83,13 +93,13 @@ def fetched(client: TestClient, addresses: Iterable[str] = ADDRESSES) -> list[st
     return broken
 
 
-def test_n1_no_address_is_fetched(client: TestClient) -> None:
+def test_n1_no_address_is_fetched(client: TestClient, png: bytes) -> None:
     assert len(ADDRESSES) >= 60
-    assert fetched(client) == []
+    assert fetched(client, png) == []
 
 
 def test_n1_a_server_that_fetched_would_be_noticed(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from urllib.request import urlopen
 
@@ -100,7 +110,7 @@ def test_n1_a_server_that_fetched_would_be_noticed(
         monkeypatch.setattr(module, "decode_picture", fetch)
     with pytest.raises(AssertionError, match="tried to reach the network"):
         # raised in the server, it is answered 500, which is not 4xx either
-        assert not fetched(client, ADDRESSES[:2]), "tried to reach the network"
+        assert not fetched(client, png, ADDRESSES[:2]), "tried to reach the network"
 
 
 # ── N2: a web page cannot drive the local server ──────────────────────────────────────────────────

@@ -11,7 +11,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -27,7 +27,6 @@ from PIL import Image
 from partway.errors import PartwayError, QueueFull, Uncalibrated, UnknownName
 from partway.executors.local import LocalExecutor
 from partway.executors.worker import in_thread
-from partway.families.analytic import Analytic
 from partway.interfaces.http.app import create_app
 from partway.interfaces.http.errors import status_of
 from partway.interfaces.http.jobs import Jobs
@@ -189,19 +188,9 @@ async def _post_and_leave(app: Any, fields: dict[str, Any], after: float) -> Non
 
 
 @pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def network(slow_network: Callable[[float], threading.Event]) -> threading.Event:
     """Network calls take 3 ms at least, so that a long request is long, and wait for this."""
-    real = Analytic.predict
-    free = threading.Event()
-    free.set()
-
-    def predict(self: Analytic, *args: Any) -> Any:
-        time.sleep(0.003)
-        assert free.wait(60)
-        return real(self, *args)
-
-    monkeypatch.setattr(Analytic, "predict", predict)
-    return free
+    return slow_network(0.003)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
 from served import served
 
 from partway.interfaces.http import described_errors
@@ -19,6 +20,19 @@ checks = import_module("schemathesis.specs.openapi.checks")
 COUNT = 200 if "PARTWAY_FULL" in os.environ else 2  # right requests and wrong ones, per operation
 HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 SIGN = {"X-Partway": "test"}
+
+
+@st.composite
+def cases(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
+    """What it draws, but for the few that Schemathesis 4.32 fails to judge: it has no type for
+    the bytes of a file in a form.
+    """
+    try:
+        return draw(strategy)
+    except ValueError as error:
+        if str(error) != "Unsupported type: 'Binary'":
+            raise
+        reject()
 
 
 def failures(address: str, count: int, paths: tuple[str, ...] = ("/",)) -> tuple[int, list[str]]:
@@ -41,7 +55,7 @@ def failures(address: str, count: int, paths: tuple[str, ...] = ("/",)) -> tuple
         for mode in (fits, unfit) if can_be_wrong else (fits,):
 
             @settings(max_examples=count, suppress_health_check=HEALTH)
-            @given(operation.as_strategy(generation_mode=mode))
+            @given(cases(operation.as_strategy(generation_mode=mode)))
             def send(case: Any) -> None:
                 nonlocal made
                 made += 1
