@@ -51,13 +51,17 @@ def test_commands_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert Path("out.png").is_file()
 
 
-def test_the_table_of_recoloring_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = report("recolor")
-    table = benchmark("bench_recolor", monkeypatch).table(rows)
-    assert f"<!-- table -->\n{table}\n<!-- /table -->" in RECOLORING
-    for row in rows:
+def test_the_tables_of_recoloring_are_the_measured_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, table = report("recolor"), benchmark("bench_recolor", monkeypatch).table
+    for option, rows in measured.items():
+        told = table(rows, option)
+        assert f"<!-- {option} -->\n{told}\n<!-- /{option} -->" in RECOLORING
+    for row in measured["recolor"]:
         assert row["recolor"]["colour"] < row["dial"]["colour"]
         assert row["recolor"]["structure"] > 0.6
+    for row in measured["keep_colors"]:
+        assert row["keep_colors"]["colour"] > row["dial"]["colour"]
+        assert abs(row["keep_colors"]["structure"] - row["dial"]["structure"]) < 0.05
 
 
 def test_the_committed_calibration_shows_what_its_page_says(
