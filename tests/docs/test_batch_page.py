@@ -53,7 +53,7 @@ def test_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_commands_for_buckets_are_understood() -> None:
-    """They run in test_s3.py and test_remote.py; here their words are those of the command."""
+    """They run in test_buckets.py and test_remote.py; here their words are those of the command."""
     lines = PAGE.split("\n```\npartway")[1].split("```")[0].splitlines()
     assert len(lines) == 4
     for line in lines:

