@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -106,19 +107,26 @@ def test_the_same_files_as_on_this_machine_and_a_killed_worker_loses_nothing(pla
 
 
 @pytest.mark.usefixtures("cluster", "place")
-def test_the_command_joins_a_cluster_that_runs() -> None:
+def test_the_command_joins_a_cluster_that_runs_and_is_killed() -> None:
     import ray  # pyright: ignore[reportMissingImports]
 
     address = str(ray.get_runtime_context().gcs_address)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     words = [sys.executable, "-m", "partway", "batch", "in", "out", "red, navy", "-m", "analytic",
              "--steps", "10", "-s", "0.5", "--no-metadata", "--exact"]  # fmt: skip
     on_cluster = ["--executor", "ray", "--address", address, "--workers", "2"]
+    with subprocess.Popen([*words, *on_cluster], stderr=subprocess.DEVNULL) as child:
+        while child.poll() is None and not files("out"):
+            time.sleep(0.005)
+        child.kill()
+    there = files("out")
+    assert 0 < len(there) < 40
     done = subprocess.run([*words, *on_cluster], capture_output=True, text=True, timeout=400)
     assert done.returncode == 3, done.stderr
-    assert "40 made, 0 there already, 1 failed" in done.stderr
+    assert f"{40 - len(there)} made, {len(there)} there already, 1 failed" in done.stderr
     words[words.index("out")] = "alone"
     assert subprocess.run(words, capture_output=True).returncode == 3
     assert files("out") == files("alone")
+    assert there.items() <= files("out").items(), "what was there when it was killed is whole"
 
 
 @pytest.mark.usefixtures("cluster")

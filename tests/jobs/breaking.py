@@ -1,4 +1,7 @@
-"""`python -m tests.jobs.breaking N KIND ARGS…`: partway, whose N-th file operation fails so."""
+"""`python -m tests.jobs.breaking N KIND ARGS…`: partway, whose N-th file operation fails so.
+
+With DIRECT as KIND it gives files their names before they are whole, and is killed there.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from partway import images
 from partway.images import whole_files
 from partway.interfaces.cli import main
 
@@ -65,8 +69,20 @@ def broken(at: int, kind: str) -> Generator[list[str]]:  # noqa: C901  one patch
         os.fsync, os.link, sqlite3.connect = real_fsync, real_link, real_connect
 
 
+def save_directly(data: bytes, path: Path, *, overwrite: bool = False) -> None:
+    """As a writer would that knows no temporary files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb" if overwrite else "xb") as stream:
+        stream.write(data[: len(data) // 2])
+        stream.flush()
+        os.fsync(stream.fileno())
+        stream.write(data[len(data) // 2 :])
+
+
 if __name__ == "__main__":
     number, kind = int(sys.argv[1]), sys.argv[2]
     del sys.argv[1:3]
+    if kind == "DIRECT":
+        images.write_whole, kind = save_directly, "KILL"
     with broken(number, kind):
         main()

@@ -437,7 +437,7 @@ def test_a_kill_at_every_file_operation_loses_nothing() -> None:
 
 def settle(expected: dict[str, str]) -> None:
     """After a kill: what is visible is whole, and the same command makes the rest, once."""
-    assert hashes().items() <= expected.items()
+    assert hashes().items() <= expected.items(), "a result is not whole"
     there = len(hashes())
     again = batch()
     assert again.exit_code == 0, again.stderr
@@ -448,9 +448,27 @@ def settle(expected: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+def test_a_writer_that_saves_directly_would_be_noticed() -> None:
+    fill(1)
+    batch()
+    Path("out").rename("expected")
+    with broken(0, "KILL") as seen:
+        batch()
+    shutil.rmtree("out")
+    flush = seen.index("fsync") + 1
+    words = [sys.executable, "-m", "tests.jobs.breaking", str(flush), "DIRECT", "batch"]
+    done = subprocess.run([*words, "in", "out", *EDIT], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(hashes()) == 1
+    with pytest.raises(AssertionError, match="not whole"):
+        settle(hashes("expected"))
+
+
+@pytest.mark.slow
 def test_kill_at_random_moments_loses_nothing(whole: dict[str, str]) -> None:
     words = [sys.executable, "-m", "partway", "batch", "in", "out", *EDIT]
     rng, landed, trials, midway = np.random.default_rng(7), 0, 0, 0
+    sources = hashes("in")
     while landed < (200 if FULL else 20):
         trials += 1
         assert trials < 2000
@@ -467,6 +485,7 @@ def test_kill_at_random_moments_loses_nothing(whole: dict[str, str]) -> None:
         settle(whole)
         Path("out").rename(f"out-{trials}")
     assert midway > landed // 4, "too few kills fell into the work"
+    assert hashes("in") == sources
 
 
 @pytest.mark.skipif(not FULL, reason="20 runs killed five times each: PARTWAY_FULL")
