@@ -13,11 +13,11 @@ from PIL import Image
 from partway.checkpoints.device import VARIABLE
 from partway.errors import Cancelled, ModelError, Quarantined, UserError
 from partway.examples import EXAMPLES
-from partway.executors.pool import STALLED
+from partway.executors.pool import SHARE, STALLED
 from partway.interfaces.cli import batch, cli
 from partway.jobs import embedded
 from partway.jobs.claim import OWNER, journal_folder
-from partway.jobs.folder import MEMORY, PLACES
+from partway.jobs.folder import MEMORY
 from partway.jobs.inputs import FIELDS
 from partway.jobs.journal import FILE, Stopped
 from partway.jobs.remote import is_remote, remote
@@ -70,7 +70,7 @@ def test_names_and_numbers_are_the_programs() -> None:
     assert f"`{OWNER}`" in PAGE
     folder = journal_folder(remote("memory://out"))
     assert f"`{folder.parent.name}/` of the user's data folder" in PAGE
-    assert f"up to {PLACES} pictures" in PAGE
+    assert f"up to {SHARE} pictures" in PAGE
     assert f"for {STALLED:g} seconds" in PAGE
     assert f"`{VARIABLE}`" in PAGE
     assert f"`{Quarantined.code}`" in PAGE

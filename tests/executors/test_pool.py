@@ -83,7 +83,7 @@ def test_requests_are_shared_out_and_equal_to_one_workers() -> None:
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing() -> None:
     requests = [request(seed, steps=60) for seed in range(8)]
-    pool = Pool([partial(engine_on, "cpu", "analytic", 2**20)] * 2)
+    pool = Pool([partial(engine_on, "cpu", "analytic", cache_bytes=2**20)] * 2)
     killed: list[int] = []
 
     def hear(event: Event) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.jobs.breaking import broken
 
 from partway import images
+from partway.denoiser import denoise
 from partway.engine import Engine
 from partway.executors.pool import Pool
 from partway.executors.worker import in_thread
@@ -301,6 +303,28 @@ def test_memory_bounds_what_is_in_flight() -> None:
     assert len(hashes()) == 12
     assert len(in_flight) == 12
     assert max(in_flight) <= AHEAD + 1
+
+
+@pytest.mark.parametrize(("words", "least", "most"), [
+    ((), 9, 16),
+    (("--batch-size", "3"), 3, 3),
+    (("--batch-size", "24"), 17, 24),
+])  # fmt: skip
+def test_a_network_call_has_as_many_rows_as_is_said(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], least: int, most: int
+) -> None:
+    Path("in").mkdir()
+    for number in range(24):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(f"in/{number:02}.png")
+    rows: list[int] = []
+
+    def counted(network: Any, asked: Sequence[Any]) -> Any:
+        rows.append(len(asked))
+        return denoise(network, asked)
+
+    monkeypatch.setattr("partway.batcher.denoise", counted)
+    assert batch(*words, "--steps", "60").exit_code == 0
+    assert least <= max(rows) <= most
 
 
 @pytest.mark.slow

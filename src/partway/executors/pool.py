@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from partway.checkpoints.device import VARIABLE
 from partway.engine import Engine
@@ -48,17 +48,17 @@ class Asked:
     mode: Mode
 
 
-def engine_on(
-    device: str | None, model: str | None, cache_bytes: int, model_bytes: int | None = None
-) -> Engine:
+def engine_on(device: str | None, model: str | None, **options: Any) -> Engine:
     """An engine of this process's own on a device, with a model loaded before its first request.
 
     Without a device it takes the best there is. A model that cannot be loaded is each request's
     to say.
+
+    options  as of Engine
     """
     if device is not None:
         os.environ[VARIABLE] = device
-    engine = Engine(cache_bytes=cache_bytes, model_bytes=model_bytes)
+    engine = Engine(**options)
     with suppress(PartwayError):
         engine.family(profile_of(model or DEFAULT_MODEL))
     return engine

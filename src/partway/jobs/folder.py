@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from partway.request import EditRequest
     from partway.run import Mode
 
-PLACES = SHARE  # results that run at once, on each worker
 AHEAD = 4  # sources read before there is a place for them
 MEMORY = 512 * 2**20  # bytes of sources in flight from which no other is read ahead
 REMEMBERED = 4  # share of that which an engine remembers: prompts, and what was just read
@@ -56,6 +55,7 @@ class FolderRun:
     mode     of network calls: "exact" gives each result the bits it would have alone
     live     makes what makes results; by default a run of `engine`
     width    how many workers that is
+    share    results that run at once on each
     memory   bytes of sources in flight from which no other is read ahead
     """
 
@@ -71,6 +71,7 @@ class FolderRun:
         engine: Engine | None = None,
         live: Callable[[], Live] | None = None,
         width: int = 1,
+        share: int = SHARE,
         memory: int = MEMORY,
     ) -> None:
         engine = engine or Engine(cache_bytes=memory // REMEMBERED)
@@ -81,6 +82,7 @@ class FolderRun:
         self._mode: Mode = mode
         self._make_live = live or engine.live
         self._width = width
+        self._places = share * width
         self._memory = memory
         self._waiting: Iterator[tuple[int, Item]] = iter(())
         self._next: tuple[int, Item] | None = None
@@ -133,7 +135,7 @@ class FolderRun:
 
     def _admit(self, live: Live, writers: ThreadPoolExecutor) -> None:
         """Let sources that are read join the run; wait for one only where nothing runs."""
-        while self._reading and len(self._live) < PLACES * self._width:
+        while self._reading and len(self._live) < self._places:
             if self._live and not self._reading[0][2].done():
                 return
             index, item, future = self._reading.popleft()

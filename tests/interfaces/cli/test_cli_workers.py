@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from partway.batcher import MAX_ROWS
 from partway.checkpoints.device import VARIABLE
 from partway.engine import CACHE_BYTES, Engine
 from partway.executors.worker import in_process
@@ -38,10 +39,9 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(cli, words)
 
 
-def budgets(engine: Engine) -> tuple[int, int | None]:
-    """Bytes it remembers, and of weights it keeps."""
-    remembered: Any = engine._remembered  # pyright: ignore[reportPrivateUsage]
-    return remembered._cache._budget, engine._models._budget  # pyright: ignore[reportPrivateUsage]
+def budgets(engine: Any) -> tuple[int, int | None, int]:
+    """Bytes it remembers and of weights it keeps, rows of its network calls."""
+    return engine._remembered._cache._budget, engine._models._budget, engine._max_rows
 
 
 def test_a_server_has_one_worker_with_the_engines_own_budgets(
@@ -50,17 +50,17 @@ def test_a_server_has_one_worker_with_the_engines_own_budgets(
     assert run("serve", "-m", "analytic").exit_code == 0
     with served[0] as (start, engines):
         assert start is in_process
-        assert [budgets(make()) for make in engines] == [(CACHE_BYTES, None)]
+        assert [budgets(make()) for make in engines] == [(CACHE_BYTES, None, MAX_ROWS)]
 
 
 def test_a_server_has_a_worker_on_each_device_within_its_budgets(
     served: list[AbstractContextManager[Any]],
 ) -> None:
     words = ("serve", "-m", "analytic", "--devices", "cpu,cpu", "--memory", "8")
-    assert run(*words, "--model-memory", "16").exit_code == 0
+    assert run(*words, "--model-memory", "16", "--batch-size", "4").exit_code == 0
     with served[0] as (start, engines):
         assert start is in_process
-        assert [budgets(make()) for make in engines] == [(8 * MIB, 16 * MIB)] * 2
+        assert [budgets(make()) for make in engines] == [(8 * MIB, 16 * MIB, 4)] * 2
 
 
 @pytest.mark.usefixtures("served")
@@ -102,4 +102,4 @@ def test_a_batch_keeps_the_weights_it_is_told_to(
     monkeypatch.setattr(batch, "Engine", engine)
     words = ("batch", "in", "out", "red", "-m", "analytic", "--steps", "1", "-s", "0.5")
     assert run(*words, "--memory", "64", "--model-memory", "32").exit_code == 0
-    assert [budgets(each) for each in made] == [(16 * MIB, 32 * MIB)]
+    assert [budgets(each) for each in made] == [(16 * MIB, 32 * MIB, MAX_ROWS)]

@@ -15,7 +15,7 @@ from partway.choosing import FOR_REFERENCES, choose_model
 from partway.edits.sweep import parse_strengths
 from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest, PartwayError, UnknownName
-from partway.executors.pool import Pool
+from partway.executors.pool import SHARE, Pool
 from partway.images import SUFFIXES
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
@@ -132,6 +132,7 @@ def command(
     executor: str,
     exact: bool,
     memory: int,
+    batch_size: int,
     model_memory: int | None,
     journal_folder: Path | None,
     only_plan: bool,
@@ -199,12 +200,17 @@ def command(
             before = standing(items, book, out, retry_failed=retry_failed)
             _say_plan(items, before, book.seconds, as_json=as_json)
         return
-    remembered = memory // REMEMBERED
+    limits: dict[str, Any] = {
+        "max_rows": batch_size,
+        "cache_bytes": memory // REMEMBERED,
+        "model_bytes": model_memory,
+    }
+    share = max(batch_size, SHARE)
     with claim.opened(out, journal_folder) as (out, book):
         before = standing(items, book, out, retry_failed=retry_failed)
         first = FOR_REFERENCES if styles else request.model
         used = where if before.make else ()
-        with started(used, first, remembered, model_memory) as (start, engines):
+        with started(used, first, **limits) as (start, engines):
             folder = partial(
                 FolderRun,
                 out,
@@ -212,9 +218,10 @@ def command(
                 writing,
                 force=force,
                 mode=common.mode,
-                engine=Engine(cache_bytes=remembered, model_bytes=model_memory),
-                live=partial(Pool, engines, start) if engines else None,
+                engine=Engine(**limits),
+                live=partial(Pool, engines, start, share=share) if engines else None,
                 width=max(len(engines), 1),
+                share=share,
                 memory=memory,
             )
             _run(items, before, out, folder, report)

@@ -116,7 +116,13 @@ def run(given: dict[str, Any], *, browser: bool) -> None:
     where = places(given["devices"], given["executor"], of_ray) or (None,)
     options = _options(running.Options, given)
     first = options.models[0] if options.models else None
-    workers = started(where, first, given["memory"], given["model_memory"])
+    workers = started(
+        where,
+        first,
+        max_rows=given["batch_size"],
+        cache_bytes=given["memory"],
+        model_bytes=given["model_memory"],
+    )
     running.serve(options, up, workers)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
+from partway.batcher import MAX_ROWS
 from partway.checkpoints.device import check_device
 from partway.errors import InvalidRequest
 from partway.executors.pool import engine_on
@@ -63,6 +64,14 @@ def worker_options(function: F) -> F:
             help="Of each worker on Ray; 0.5 lets two share one. [default: 0]",
         ),
         click.option(
+            "--batch-size",
+            type=click.IntRange(1, 1024),
+            default=MAX_ROWS,
+            show_default=True,
+            metavar="ROWS",
+            help="Of one network call: a picture has one, with guidance two.",
+        ),
+        click.option(
             "--model-memory",
             type=click.IntRange(1, 10_000_000),
             callback=in_bytes,
@@ -100,21 +109,16 @@ def places(devices: str | None, executor: str, of_ray: Mapping[str, Any]) -> Pla
 def started(
     where: Cluster | Sequence[str | None],
     model: str | None,
-    cache_bytes: int,
-    model_bytes: int | None,
+    **options: Any,
 ) -> Generator[tuple[Start, list[MakeEngine]]]:
     """What starts workers, and the engine of each: one for each device, or as the cluster has it.
 
-    model        loaded before the first picture
-    cache_bytes  each of them remembers of prompts and pictures
-    model_bytes  of weights each keeps loaded, see Engine
+    model    loaded before the first picture
+    options  of each, as of Engine
     """
     if isinstance(where, Cluster):
         with connected(where) as count:
-            engine = partial(engine_on, None, model, cache_bytes, model_bytes)
+            engine = partial(engine_on, None, model, **options)
             yield on_ray(where), [engine] * count
     else:
-        yield (
-            in_process,
-            [partial(engine_on, name, model, cache_bytes, model_bytes) for name in where],
-        )
+        yield in_process, [partial(engine_on, name, model, **options) for name in where]
