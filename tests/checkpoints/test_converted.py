@@ -90,7 +90,7 @@ def test_what_was_converted_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = tmp_path / "partway" / "converted"
     vae = tiny.autoencoder()
-    first = converted.ConvertedAutoencoder(vae)
+    first = converted.ConvertedAutoencoder(vae, "fp32")
     assert len(list(folder.glob("*/network.xml"))) == 2
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -99,14 +99,14 @@ def test_what_was_converted_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     z = import_module("torch").randn(1, 4, 5, 6)
     with monkeypatch.context() as patch:
         patch.setattr("openvino.convert_model", refuse)
-        second = converted.ConvertedAutoencoder(vae)
+        second = converted.ConvertedAutoencoder(vae, "fp32")
         assert first.decode(z)[0].equal(second.decode(z)[0])
         vae.decoder.conv_out.bias.data += 0.5  # other weights are another network
         with pytest.raises(AssertionError, match="converted again"):
-            converted.ConvertedAutoencoder(vae)
+            converted.ConvertedAutoencoder(vae, "fp32")
     # What was not used for longest goes when there is too much; a newcomer stays.
     monkeypatch.setattr(converted, "KEPT", 1)
-    newest = converted.ConvertedAutoencoder(vae)
+    newest = converted.ConvertedAutoencoder(vae, "fp32")
     assert len(list(folder.glob("*/network.xml"))) == 1
     assert newest.decode(z)[0].isfinite().all()
 
@@ -118,14 +118,14 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     z = import_module("torch").randn(1, 4, 5, 6)
     vae = tiny.autoencoder()
-    found = converted.ConvertedAutoencoder(vae).decode(z)[0]
+    found = converted.ConvertedAutoencoder(vae, "fp32").decode(z)[0]
     assert (found - vae.decode(z, return_dict=False)[0]).abs().max() < NEAR
 
 
 def test_large_pictures_stay_in_tiles() -> None:
     z = import_module("torch").randn(1, 4, 8, 8)
     vae = tiny.autoencoder()
-    found = converted.ConvertedAutoencoder(vae)
+    found = converted.ConvertedAutoencoder(vae, "fp32")
     found.enable_tiling()
     assert vae.use_tiling
     assert found.decode(z)[0].equal(vae.decode(z, return_dict=False)[0])

@@ -1,12 +1,12 @@
 """A checkpoint's networks on OpenVINO: faster than torch on a CPU, and near it.
 
     UNet            converted from torch in this process, called as diffusers calls it
-    autoencoder     the same, always in fp32; pictures so large that it works in tiles stay on torch
-    text encoders   stay on torch: they run once per prompt
+    autoencoder     the same; pictures so large that it works in tiles stay on torch
+    text encoders   the same; those that are shown a mask of the prompt's length stay on torch
 
 Every shape is dynamic and each row has its own timestep, so that one conversion serves all sizes
 and shared calls. OpenVINO would compute in bf16 of its own accord where the processor has it; here
-it does what the precision says, "fp32" or "bf16".
+all of them do what the precision says, "fp32" or "bf16".
 
 What was converted is kept in the user's cache folder under a hash of its weights, LoRA included,
 and the versions it came about with; the oldest make room. A later process then only reads it.
@@ -36,6 +36,7 @@ from partway.runtime import openvino_core
 HINTS = {"bf16": "bf16", "fp32": "f32"}
 KEPT = 24 * 2**30  # bytes of converted networks in the cache folder
 MORE = ("timestep_cond", "text_embeds", "time_ids")  # inputs of some UNets only
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 ODD = 9  # side of the example, in latent positions: see _unet_inputs
 
 
@@ -68,7 +69,7 @@ class Denoiser:
 class ConvertedAutoencoder:
     """A converted autoencoder, called as diffusers' own."""
 
-    def __init__(self, vae: Any) -> None:
+    def __init__(self, vae: Any, precision: str) -> None:
         torch = library("torch")
         self.config, self.dtype, self.device = vae.config, torch.float32, torch.device("cpu")
         self.use_tiling = False
@@ -77,8 +78,8 @@ class ConvertedAutoencoder:
         side = ODD * 2 ** (len(vae.config["block_out_channels"]) - 1)
         latents = torch.zeros(1, int(vae.config["latent_channels"]), ODD, ODD)
         picture = torch.zeros(1, 3, side, side)
-        self._encode = _compiled(_Plain.encoder(vae), (picture,), "fp32")
-        self._decode = _compiled(_Plain.decoder(vae), (latents,), "fp32")
+        self._encode = _compiled(_Plain.encoder(vae), (picture,), precision)
+        self._decode = _compiled(_Plain.decoder(vae), (latents,), precision)
 
     def enable_tiling(self) -> None:
         """From now on in tiles, which torch does."""
@@ -104,13 +105,41 @@ class ConvertedAutoencoder:
         return tuple(self._decode(latents))
 
 
+class TextEncoder:
+    """A converted CLIP, called as transformers' own."""
+
+    def __init__(self, encoder: Any, precision: str) -> None:
+        torch = library("torch")
+        self.config, self.dtype, self.device = encoder.config, torch.float32, torch.device("cpu")
+        self.nbytes = bytes_of(encoder)
+        self._answer = import_module("transformers.modeling_outputs").BaseModelOutput
+        ids = torch.zeros(2, int(encoder.config.max_position_embeddings), dtype=torch.int64)
+        self._run = _compiled(_Plain.text_encoder(encoder), (ids,), precision)
+
+    def modules(self) -> tuple[Any, ...]:
+        """None of torch's, where diffusers looks for one that moves between devices."""
+        return ()
+
+    def __call__(self, input_ids: Any, **_: Any) -> Any:
+        """Tokens (B, L) → an object whose [0] and .hidden_states[-2] are what it answers.
+
+        [0] is the last hidden state, or of an encoder with a projection the pooled vector.
+        """
+        first, before_last = self._run(input_ids)
+        return self._answer(first, hidden_states=(before_last, None))
+
+
 def convert(pipe: Any, precision: str) -> None:
     """Put OpenVINO's networks in place of a loaded pipeline's; ModelError where that fails."""
     if getattr(pipe, "unet", None) is None:
         raise ModelError("of this family no network is converted yet: leave --runtime out")
     try:
         pipe.unet = Denoiser(pipe.unet, precision)
-        pipe.vae = ConvertedAutoencoder(pipe.vae)
+        pipe.vae = ConvertedAutoencoder(pipe.vae, precision)
+        for name in TEXT_ENCODERS:
+            encoder = getattr(pipe, name, None)
+            if encoder is not None and not getattr(encoder.config, "use_attention_mask", False):
+                setattr(pipe, name, TextEncoder(encoder, precision))
     except Exception as error:
         raise ModelError(f"OpenVINO cannot convert this checkpoint: {error}") from error
     gc.collect()  # torch's copy of the weights
@@ -163,6 +192,14 @@ class _Plain:
             return vae.decode(latents, return_dict=False)[0]
 
         return cls._module(vae, forward)
+
+    @classmethod
+    def text_encoder(cls, encoder: Any) -> Any:
+        def forward(ids: Any) -> Any:
+            found = encoder(ids, output_hidden_states=True)
+            return found[0], found.hidden_states[-2]
+
+        return cls._module(encoder, forward)
 
 
 def _unet_inputs(unet: Any) -> tuple[list[str], tuple[Any, ...]]:
@@ -226,7 +263,9 @@ def _key(module: Any, example: tuple[Any, ...]) -> str:
     """A hash of all that decides what is computed: weights, configs, versions."""
     versions = [import_module(name).__version__ for name in ("openvino", "torch", "diffusers")]
     digest = hashlib.sha256(repr((versions, type(module.network).__name__)).encode())
-    digest.update(repr(sorted(module.network.config.items(), key=str)).encode())
+    config = module.network.config
+    config = config if isinstance(config, Mapping) else config.to_dict()
+    digest.update(repr(sorted(config.items(), key=str)).encode())
     digest.update(repr([tuple(each.shape) for each in example]).encode())
     for name, weight in module.network.state_dict().items():
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
