@@ -225,13 +225,12 @@ def main() -> None:
     asked = arguments()
     checkpoint = asked.folder / ("narrow-random" if asked.narrow else "sd15-random")
     asked.folder.mkdir(parents=True, exist_ok=True)
-    weights = json.loads(
-        run(
-            [sys.executable, RIVALS / "checkpoint.py", checkpoint]
-            + (["--narrow"] if asked.narrow else []),
-            "building the checkpoint",
-        )
-    )["weights"]
+    building = [sys.executable, RIVALS / "checkpoint.py", checkpoint]
+    narrow = ["--narrow"] if asked.narrow else []
+    facts = json.loads(run([*building, *narrow], "building the checkpoint"))
+    comparing = [sys.executable, RIVALS / "errors.py", checkpoint]
+    kept = {"XDG_CACHE_HOME": str(asked.folder / "cache")}
+    facts["errors_to_fp32"] = json.loads(run(comparing, "comparing networks", **kept))
     left_out = {name: "not asked for" for name in PROGRAMS if not chosen(name, asked.only)}
     workers: dict[str, Worker] = {}
     measured = Measured()
@@ -257,7 +256,7 @@ def main() -> None:
             if number > len(jobs) and time.monotonic() > ends:
                 break
             measured.add(job, each_of(job, least, workers, left_out, number))
-            found = report(weights, workers, left_out, measured, jobs)
+            found = report(facts, workers, left_out, measured, jobs)
             if asked.merge:
                 found = merged(before, found)
             asked.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
@@ -265,6 +264,7 @@ def main() -> None:
             worker.close()
     print(asked.out.read_text("utf-8"))
     print(table(json.loads(asked.out.read_text("utf-8"))))
+    print(errors_table(json.loads(asked.out.read_text("utf-8"))))
 
 
 def arguments() -> Any:
@@ -368,7 +368,7 @@ def each_of(
 
 
 def report(
-    weights: int, workers: dict[str, Worker], left_out: dict[str, str],
+    facts: dict[str, Any], workers: dict[str, Worker], left_out: dict[str, str],
     measured: Measured, jobs: Sequence[Job],
 ) -> dict[str, Any]:  # fmt: skip
     """What is written."""
@@ -381,7 +381,7 @@ def report(
         "versions": {
             name: text for worker in workers.values() for name, text in worker.about.items()
         },
-        "unet_weights": weights,
+        **facts,
         "left_out": left_out,
         "peak_gib": measured.peaks,
         "first_ready_seconds": {
@@ -447,6 +447,16 @@ def table(found: dict[str, Any]) -> str:
             )
         if any(cells):
             rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def errors_table(found: dict[str, Any]) -> str:
+    """Of docs/checkpoints.md: how far networks on OpenVINO are from torch's in fp32."""
+    errors: dict[str, dict[str, float]] = found["errors_to_fp32"]
+    names = list(next(iter(errors.values())))
+    rows = [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for precision, of in errors.items():
+        rows.append(f"| {precision} | {' | '.join(f'{100 * of[name]:.2g} %' for name in names)} |")
     return "\n".join(rows)
 
 

@@ -155,4 +155,4 @@ if __name__ == "__main__":
     build(asked.folder, narrow=asked.narrow)
     if not asked.narrow:
         write_single_file(asked.folder, asked.folder.with_suffix(".safetensors"))
-    print(json.dumps({"weights": weights_of(asked.folder)}))
+    print(json.dumps({"unet_weights": weights_of(asked.folder)}))

@@ -121,11 +121,15 @@ def bands(results: list[EditResult]) -> Finding:
 def parity(
     engine: Engine, render: Render, profile: Profile, request: EditRequest
 ) -> Iterator[Finding]:
-    """The same pictures as the installed diffusers makes."""
+    """The same pictures as the installed diffusers makes.
+
+    profile  of the checkpoint on torch, where diffusers runs it; in fp32 for another runtime
+    """
     if profile.checkpoint is None:
         yield Finding("diffusers", None, f"does not run {profile.name}")
         return
-    family: Any = engine.family(profile, request.precision)
+    precision = request.precision if request.runtime == "auto" else "fp32"
+    family: Any = engine.family(profile, precision)
     picture = _cut(Image.fromarray(images.load(request.source or b"").rgb), profile.stride)
     if not all(picture.size):
         yield Finding("diffusers", None, f"the picture has no {profile.stride} pixels a side")
@@ -138,7 +142,7 @@ def parity(
             dialect="diffusers", sampler=sampler, strength=0.6, steps=5, guidance_scale=guidance
         )
         try:
-            ours = _pixels(render(asked))
+            made = render(asked)
             theirs = reference(
                 family.pipe, profile.checkpoint, profile.family, asked, picture, guidance
             )
@@ -147,11 +151,12 @@ def parity(
         except PartwayError as error:
             yield Finding(name, passed=False, detail=str(error))
         else:
-            yield _agreement(name, ours.astype(float), theirs.astype(float), family.precision)
+            yield _agreement(name, _pixels(made), theirs, made.precision)
 
 
-def _agreement(name: str, ours: Any, theirs: Any, precision: str) -> Finding:
+def _agreement(name: str, made: Any, wanted: Any, precision: str) -> Finding:
     """How near two pictures are, by what a precision allows."""
+    ours, theirs = made.astype(float), wanted.astype(float)
     apart = _apart(ours, theirs)
     if precision == "fp32":
         return Finding(name, apart <= ONE_LEVEL, f"at most {apart:.0f} of 255 apart")

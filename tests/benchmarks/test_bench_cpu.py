@@ -131,6 +131,7 @@ def test_runs_add_up_to_one_report(bench: Any) -> None:
 
 def test_the_page_shows_what_was_measured(bench: Any) -> None:
     assert f"<!-- table -->\n{bench.table(REPORT)}\n<!-- /table -->" in PAGE
+    assert f"<!-- errors -->\n{bench.errors_table(REPORT)}\n<!-- /errors -->" in PAGE
     assert REPORT["unet_weights"] // 10**6 == 859
     for name in bench.PROGRAMS:
         measured = name in REPORT["edit of 4, 128 px"]["seconds"]

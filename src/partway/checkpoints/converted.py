@@ -264,8 +264,8 @@ def _key(module: Any, example: tuple[Any, ...]) -> str:
     versions = [import_module(name).__version__ for name in ("openvino", "torch", "diffusers")]
     digest = hashlib.sha256(repr((versions, type(module.network).__name__)).encode())
     config = module.network.config
-    config = config if isinstance(config, Mapping) else config.to_dict()
-    digest.update(repr(sorted(config.items(), key=str)).encode())
+    settings: dict[str, Any] = dict(config) if isinstance(config, dict) else config.to_dict()
+    digest.update(repr(sorted(settings.items(), key=str)).encode())
     digest.update(repr([tuple(each.shape) for each in example]).encode())
     for name, weight in module.network.state_dict().items():
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 from tests.families import tiny
+
+from partway.request import EditRequest
 
 if TYPE_CHECKING:
     from .conftest import Run
@@ -44,6 +47,21 @@ def test_a_picture_smaller_than_a_stride_is_checked_without_diffusers(run: Run, 
     assert [line["question"] for line in lines][-1] == "diffusers"
     assert "no 8 pixels a side" in lines[-1]["detail"]
     assert (work / "check-sd1.png").is_file()
+
+
+def test_the_runtime_is_the_requests(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[EditRequest] = []
+
+    def listen(_engine: object, _render: object, _profile: object, request: EditRequest, _: object):
+        asked.append(request)
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr("partway.check.check", listen)
+    model = str(tiny.folder_of("sd1"))
+    assert run("check", "-m", model, "--runtime", "openvino").exit_code == 0
+    assert run("check", "-m", model, "--force").exit_code == 0
+    assert [request.runtime for request in asked] == ["openvino", "auto"]
+    assert "auto, openvino" in run("check", "-m", model, "--runtime", "onnx").stderr
 
 
 def test_what_cannot_be_checked(run: Run) -> None:

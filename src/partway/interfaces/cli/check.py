@@ -19,7 +19,7 @@ from partway.interfaces.cli.outputs import Naming, settle
 from partway.interfaces.cli.report import Reporter, emit
 from partway.interfaces.cli.running import interruptible
 from partway.interfaces.cli.values import Registered
-from partway.request import PRECISIONS, EditRequest
+from partway.request import PRECISIONS, RUNTIMES, EditRequest
 
 if TYPE_CHECKING:
     from partway.check import Finding
@@ -41,6 +41,13 @@ STEPS = 8  # of a full run: promises hold at any number, and few are soon render
     default="fp32",
     show_default=True,
     help="Of the network; only in fp32 can pictures agree with diffusers' to the last level.",
+)
+@click.option(
+    "--runtime",
+    type=Registered("runtime", RUNTIMES),
+    default="auto",
+    show_default=True,
+    help="As for an edit; pictures on openvino are compared with diffusers' on torch in fp32.",
 )
 @click.option(
     "-o", "--output", metavar="FILE", help="The contact sheet. [default: check-{model}.png here]"
