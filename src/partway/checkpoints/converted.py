@@ -263,8 +263,8 @@ def _key(module: Any, example: tuple[Any, ...]) -> str:
     """A hash of all that decides what is computed: weights, configs, versions."""
     versions = [import_module(name).__version__ for name in ("openvino", "torch", "diffusers")]
     digest = hashlib.sha256(repr((versions, type(module.network).__name__)).encode())
-    config = module.network.config
-    settings: dict[str, Any] = dict(config) if isinstance(config, dict) else config.to_dict()
+    config: Any = module.network.config
+    settings: Any = config.to_dict() if hasattr(config, "to_dict") else config  # transformers'
     digest.update(repr(sorted(settings.items(), key=str)).encode())
     digest.update(repr([tuple(each.shape) for each in example]).encode())
     for name, weight in module.network.state_dict().items():
