@@ -81,7 +81,7 @@ export function resultOf(edit) {
 }
 
 /** What to call an edit. */
-export function titleOf({ settings, name }) {
+function titleOf({ settings, name }) {
   if (settings.way === "prompt") return settings.prompt || name;
   return settings.style ? `${name}, ${settings.style}` : `${name}, a style of your own`;
 }

@@ -22,10 +22,10 @@ const OPTIONS = {
   extend_bottom: "--bottom",
 };
 const OWN_STYLE = "style.png"; // a style picture of one's own has no path here
-export const PAINTED = { mask: "mask.png", map: "map.png" }; // nor has what is painted: it can be saved
+const PAINTED = { mask: "mask.png", map: "map.png" }; // nor has what is painted: it can be saved
 
 /** A word for a POSIX shell. */
-export function quoted(text) {
+function quoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
@@ -35,7 +35,7 @@ function path(name) {
 }
 
 /** As a command. A prompt that the shell command would read from a file is set apart by a space. */
-export function asCommand({ name, settings, strength, hasReference, painted }) {
+function asCommand({ name, settings, strength, hasReference, painted }) {
   const { prompt = "", seed, keep_colors, only_masked, ...fields } = fieldsOf(settings, painted);
   const kind = confines(settings, painted);
   const words = ["partway", ...(kind === "extend" ? ["outpaint"] : []), quoted(path(name))];
@@ -53,7 +53,7 @@ export function asCommand({ name, settings, strength, hasReference, painted }) {
 }
 
 /** As a Python program. */
-export function asPython({ name, settings, strength, hasReference, painted }) {
+function asPython({ name, settings, strength, hasReference, painted }) {
   const { prompt = "", style, keep_colors, only_masked, ...all } = fieldsOf(settings, painted);
   const kind = confines(settings, painted);
   const fields = Object.fromEntries(Object.entries(all).filter(([field]) => !field.startsWith("extend_")));
@@ -88,7 +88,7 @@ export function asPython({ name, settings, strength, hasReference, painted }) {
 }
 
 /** As an HTTP request that waits for the finished job. */
-export function asCurl({ name, settings, strength, hasReference, painted, base }) {
+function asCurl({ name, settings, strength, hasReference, painted, base }) {
   const file = (value) => `@"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const parts = [`-F ${quoted(`source=${file(path(name))}`)}`];
   if (hasReference && settings.way === "references") parts.push(`-F ${quoted(`references=${file(OWN_STYLE)}`)}`);
