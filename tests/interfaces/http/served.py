@@ -21,13 +21,14 @@ from partway.interfaces.http.service import Models, Service
 
 
 @contextmanager
-def served(access: Access | None = None, **routes: Any) -> Generator[str]:
+def served(access: Access | None = None, *, seconds: float = 60, **routes: Any) -> Generator[str]:
     """Its address; the analytic family is the default model.
 
-    routes  more of them, name → function
+    seconds  a job may take
+    routes   more of them, name → function
     """
     executor = LocalExecutor(in_thread)
-    service = Service(executor, Models(["analytic"]), Jobs(), 60)
+    service = Service(executor, Models(["analytic"]), Jobs(), seconds)
     app = create_app(service, access)
     for name, route in routes.items():
         app.router.add_api_route(f"/{name}", route)

@@ -18,6 +18,7 @@ from partway.interfaces.http import described_errors
 schemathesis: Any = import_module("schemathesis")
 checks = import_module("schemathesis.specs.openapi.checks")
 COUNT = 200 if "PARTWAY_FULL" in os.environ else 20  # right requests and wrong ones, per operation
+SECONDS = 600  # for a picture as large as any: a deadline is no mistake of the server's
 HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 SIGN = {"X-Partway": "test"}
 
@@ -45,7 +46,7 @@ def failures(address: str, count: int, paths: tuple[str, ...] = ("/",)) -> tuple
     schema: Any = schemathesis.openapi.from_url(f"{address}/openapi.json")
     session = requests.Session()
     session.headers.update(SIGN)
-    made = 0
+    made, last = 0, ""
     broken: list[str] = []
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -57,21 +58,22 @@ def failures(address: str, count: int, paths: tuple[str, ...] = ("/",)) -> tuple
             @settings(max_examples=count, suppress_health_check=HEALTH)
             @given(cases(operation.as_strategy(generation_mode=mode)))
             def send(case: Any) -> None:
-                nonlocal made
+                nonlocal made, last
                 made += 1
-                answer = case.call(session=session, timeout=60)
+                answer = case.call(session=session, timeout=2 * SECONDS)
+                last = f"{answer.status_code} {answer.text[:300]}"
                 case.validate_response(answer, excluded_checks=[checks.positive_data_acceptance])
 
             try:
                 send()
             except BaseExceptionGroup as group:
-                broken += [f"{operation.label}: {each}" for each in group.exceptions]
+                broken += [f"{operation.label}: {each}: {last}" for each in group.exceptions]
     return made, broken
 
 
 @pytest.mark.slow
 def test_n7_the_server_does_what_its_schema_says(loopback: None) -> None:
-    with served() as address:
+    with served(seconds=SECONDS) as address:
         made, broken = failures(address, COUNT)
     print(f"N7: {made} requests by the schema")
     assert broken == []
