@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +15,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -29,6 +33,17 @@ if TYPE_CHECKING:
     from partway.errors import PartwayError
     from partway.plan import Plan
     from partway.result import EditResult
+
+
+EVERY = 60.0  # seconds between lines of a long run that no terminal watches
+
+
+class RateColumn(ProgressColumn):
+    """Parts a second, of the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing before the second part."""
+        return Text("" if task.speed is None else f"{task.speed:.2f}/s")
 
 
 class Reporter:
@@ -89,20 +104,37 @@ class Reporter:
 
     @contextmanager
     def counting(self, what: str, total: int) -> Generator[Callable[[], None]]:
-        """A bar over so many equal parts while a terminal watches; called after each of them."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        """How far so many equal parts are, their rate and the time left; called after each.
+
+        A bar while a terminal watches, else a line every EVERY seconds.
+        """
         visible = self._console.is_terminal and not self._quiet
         bar = Progress(
-            *columns,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
             disable=not visible,
         )
+        began = said = monotonic()
         with bar:
             task = bar.add_task(what, total=total)
-            yield lambda: bar.advance(task)
+
+            def advance() -> None:
+                nonlocal said
+                bar.advance(task)
+                now, done = monotonic(), int(bar.tasks[0].completed)
+                if visible or now - said < EVERY or done == total:
+                    return
+                said, rate = now, done / (now - began)
+                left = timedelta(seconds=round((total - done) / rate))
+                self.say(f"{what}: {done} of {total}, {rate:.2f} a second, {left} left")
+
+            yield advance
 
     @contextmanager
     def progress(self) -> Generator[Callable[[Event], None]]:
