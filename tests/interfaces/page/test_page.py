@@ -98,6 +98,18 @@ def test_from_drop_to_download(opened: Opened, icon_png: bytes, tmp_path: Path) 
     assert np.array_equal(pixels((tmp_path / "result.png").read_bytes()), pixels(data))
 
 
+def test_settings_put_back_are_the_ones_of_the_filmstrip(opened: Opened) -> None:
+    page = opened.page
+    prompt = page.locator("#prompt").input_value()
+    stale, inviting = page.locator(".strip.stale"), page.locator("#go.inviting")
+    for words, count in (("something else", 1), (prompt, 0)):
+        page.locator("#prompt").fill(words)
+        expect(stale).to_have_count(count)
+        expect(inviting).to_have_count(count)
+        disabled = str(bool(count)).lower()
+        expect(page.locator("#download")).to_have_attribute("aria-disabled", disabled)
+
+
 def test_cancel_stops_the_job_on_the_server(opened: Opened) -> None:
     page = opened.page
     opened.settings(full_steps="400")

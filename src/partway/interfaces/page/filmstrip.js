@@ -87,9 +87,9 @@ export class Filmstrip {
     if (!found && first) first.node.tabIndex = 0;
   }
 
-  /** The frames belong to settings that have changed since. */
-  stale() {
-    this.root.classList.add("stale");
+  /** Whether the frames belong to settings that have changed since. */
+  stale(are) {
+    this.root.classList.toggle("stale", are);
   }
 
   key(event) {

@@ -105,14 +105,12 @@ function refused(error) {
   parts.reading.hints([error.message]);
 }
 
-/** Settings change: what was made is of the past. */
+/** Settings change: what was made is of the past, until they are again what they were. */
 function change(changes) {
   Object.assign(state.settings, changes);
   view.settings();
-  if (!state.current) {
-    parts.strip.stale();
-    view.invite();
-  }
+  parts.strip.stale(!state.current);
+  view.invite(!state.current);
   plans.ask(state.planFields);
 }
 

@@ -42,7 +42,7 @@ export class Making {
       return void fail(new Error("pick a style picture first, or follow words"));
     }
     this.drop();
-    byId("go").classList.remove("inviting");
+    this.view.invite(false);
     state.made = state.identity;
     const { sweep } = state.choices;
     this.strip.begin(sweep, state.picture.url);
@@ -59,7 +59,7 @@ export class Making {
     const { state } = this;
     if (!state.current || state.results.has(strength) || this.work.pending.has(strength)) return;
     const slow = ({ mode, seconds }) => mode === "exact" && seconds > QUICK;
-    if ([...state.results.values()].some(slow)) return this.view.invite();
+    if ([...state.results.values()].some(slow)) return this.view.invite(true);
     clearError();
     await this.running(
       () => this.work.edit(state.wish, strength),

@@ -75,8 +75,8 @@ export class View {
     this.snippets();
   }
 
-  /** The button asks to be pressed. */
-  invite() {
-    byId("go").classList.add("inviting");
+  /** Whether the button asks to be pressed. */
+  invite(does) {
+    byId("go").classList.toggle("inviting", does);
   }
 }
