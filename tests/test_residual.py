@@ -124,22 +124,12 @@ def test_twenty_rounds_lose_no_more_than_one() -> None:
     assert np.abs(lossy(lossy(source)) - source).mean() > 10.0
 
 
-def test_light_may_shift_while_the_grain_stays_the_source_s() -> None:
-    source = calm()
-    round_trip = lossy(source)
-    shift = np.array([5.0, -4.0, 4.0], np.float32)
-    grain = np.random.RandomState(5).normal(0, 2, source.shape).astype(np.float32)
-    restored = restore(round_trip + shift + grain, round_trip, source, 0.3, radius=4, grain=12.0)
-    assert (restored - source).mean(axis=(0, 1)) == pytest.approx(shift, rel=0.1)
-    assert np.abs(fine(restored - source)).mean() < 0.3 * np.abs(fine(grain)).mean()
-
-
 def test_the_grain_of_edits_does_not_add_up() -> None:
     """A round trip drops it, so it would come back with the residual, and the next one's on top."""
     source, rng = calm(), np.random.RandomState(6)
     picture = source
     for grain in rng.normal(0, 3, (20, *source.shape)).astype(np.float32):
         round_trip = lossy(picture)
-        picture = restore(round_trip + grain, round_trip, picture, 0.36, radius=4, grain=12.0)
+        picture = restore(round_trip + grain, round_trip, picture, 0.36, radius=4, grain=9.0)
     once = np.abs(fine(rng.normal(0, 3, source.shape).astype(np.float32))).mean()
     assert np.abs(fine(picture - source)).mean() < 0.6 * once

@@ -3,16 +3,14 @@
 A round trip, scaled to the model's canvas, encoded, decoded and scaled back, loses detail. An edit
 that changed nothing should give the source back, so
 
-    change = result - round_trip
-    result += a * (w * (source - round_trip) - v * smooth(change) - g * fine(change))
+    result += a * (w * (source - round_trip) + v * (round_trip - result))
 
 a   1 - noise_fraction¹² of the start level: 1 at strength 0, above 0.98 up to strength 0.5, 0 at 1
-w   exp(-(d / TOLERANCE)⁴), where d is the size of the change, averaged over a window that grows
-    with the picture: near 1 where the edit left things alone, 0 where content changed, so that old
-    texture does not come back
-v   exp(-(d / UNSEEN)⁴): where the edit changed less than can be seen, the source itself stands
-g   the same as v, or with a model's own and larger bound (Profile.own_grain): light and colour may
-    shift where every grain stays the source's. smooth is the mean over the window, fine the rest
+w   exp(-(d / TOLERANCE)⁴), where d is the difference of result and round trip, averaged over a
+    window that grows with the picture: near 1 where the edit left things alone, 0 where content
+    changed, so that old texture does not come back
+v   exp(-(d / grain)⁴): where the edit changed less than can be seen, or than the grain that a model
+    leaves of itself (Profile.own_grain), the source itself stands
 
 docs/decisions/0010 has the reasons, docs/results/residual.md the measurements.
 """
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from partway.denoiser import Array
 
 TOLERANCE = 12.0  # grey levels of 255 at which detail comes back by 1/e
-UNSEEN = 4.0  # grey levels of 255 at which a change is dropped by 1/e
+UNSEEN = 4.0  # grey levels of 255 at which any model's grain is dropped by 1/e
 FALL = 12  # exponent of a: the detail stays whole until little of the source is left
 WINDOW = 1 / 64  # of the long side
 
@@ -45,27 +43,22 @@ def restore(
     source: Array,
     noise_fraction: float | Array,
     radius: int | None = None,
-    grain: float = UNSEEN,
+    grain: float = 0.0,
 ) -> Array:
     """Add the residual back; all pictures (H, W, 3) float32 in 0 … 255, the same size.
 
     noise_fraction  of the start, one for all or (H, W, 1)
     radius          of the window, where these are only a part of the picture
-    grain           grey levels at which fine change is dropped by 1/e, at least UNSEEN
+    grain           grey levels at which this model's is, where larger than UNSEEN
     """
     amount = 1.0 - noise_fraction**FALL
     if np.max(amount) <= 0.0:
         return result
-    change = result - round_trip
-    channels = np.moveaxis(change, -1, 0)
-    red, green, blue = np.abs(channels)
-    size = np.maximum(np.maximum(red, green), blue)
+    red, green, blue = np.moveaxis(np.abs(result - round_trip), -1, 0)
+    difference = np.maximum(np.maximum(red, green), blue)
     if radius is None:
-        radius = radius_of(*size.shape)
-    fourth = np.square(np.square(box_blur(size, radius)))[..., None]
-    added = np.exp(-fourth / TOLERANCE**4) * (source - round_trip)
-    added -= np.exp(-fourth / UNSEEN**4) * change
-    if grain > UNSEEN:
-        fine = change - np.stack([box_blur(each, radius) for each in channels], axis=-1)
-        added -= (np.exp(-fourth / grain**4) - np.exp(-fourth / UNSEEN**4)) * fine
-    return np.clip(result + amount * added, 0.0, 255.0).astype(np.float32)
+        radius = radius_of(*difference.shape)
+    fourth = np.square(np.square(box_blur(difference, radius)))[..., None]
+    lost = np.exp(-fourth / TOLERANCE**4) * (source - round_trip)
+    own = np.exp(-fourth / max(grain, UNSEEN) ** 4) * (round_trip - result)
+    return np.clip(result + amount * (lost + own), 0.0, 255.0).astype(np.float32)

@@ -97,7 +97,7 @@ class Profile:
     curve         measured change for dial `perceptual`; None where nobody measured
     plain_ground  how faint paint on a source's plain ground is taken back; see partway.ground
     even_surfaces  how faint mottling of a source's even surfaces goes; see partway.surfaces
-    own_grain      how small a fine change is its own grain and not the edit; see partway.residual
+    own_grain     up to which size a change is its own grain, no edit; see partway.residual
     artwork_only  whether it draws artwork and photographs are outside its domain
     styles        style words it knows; empty where prompts are open
     built_in_guidance  the network is told its guidance_scale, at one evaluation a step; without
