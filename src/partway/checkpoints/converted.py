@@ -176,6 +176,7 @@ class _Plain:
                 return_dict=False,
             )[0]
 
+        _ungate(unet)
         return cls._module(unet, forward)
 
     @classmethod
@@ -200,6 +201,36 @@ class _Plain:
             return found[0], found.hidden_states[-2]
 
         return cls._module(encoder, forward)
+
+
+def _ungate(unet: Any) -> None:
+    """Put two layers where one makes a value and its gate side by side.
+
+    OpenVINO (2026.4) copies the halves out of what one layer made, which takes 4 to 8 % of a Stable
+    Diffusion 1.5 UNet's processor time.
+    """
+    torch = library("torch")
+
+    class Gated(torch.nn.Module):
+        def __init__(self, gated: Any) -> None:
+            super().__init__()  # pyright: ignore[reportUnknownMemberType]
+            self.value, self.gate = (self._half(gated.proj, part) for part in (0, 1))
+            self.gelu = gated.gelu
+
+        @staticmethod
+        def _half(whole: Any, part: int) -> Any:
+            half = torch.nn.Linear(1, 1, bias=whole.bias is not None)
+            half.weight = torch.nn.Parameter(whole.weight.chunk(2)[part], requires_grad=False)
+            if whole.bias is not None:
+                half.bias = torch.nn.Parameter(whole.bias.chunk(2)[part], requires_grad=False)
+            return half
+
+        def forward(self, hidden: Any) -> Any:
+            return self.value(hidden) * self.gelu(self.gate(hidden))
+
+    for name, part in list(unet.named_modules()):
+        if type(part).__name__ == "GEGLU":
+            unet.set_submodule(name, Gated(part))
 
 
 def _unet_inputs(unet: Any) -> tuple[list[str], tuple[Any, ...]]:
