@@ -73,3 +73,10 @@ def test_what_ran_when_a_worker_ended_runs_alone_and_what_came_later_waits() -> 
     suspect.waiting.append(0)
     assert desk.take(busy) == (busy, 0)
     assert desk.take(suspect, later) is None  # it waits for the worker to have nothing else
+
+
+def test_half_of_the_places_is_half_of_those_that_are_up() -> None:
+    desk, sweep, single = Desk(2), entry(*[1] * 8), entry(1)
+    desk.places[1].up = False
+    assert [desk.take(sweep) for _ in range(3)] == [(sweep, 0), (sweep, 0), None]
+    assert desk.take(sweep, single) == (single, 0)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from partway.engine import Engine
+from partway.events import Done
 from partway.executors.pool import Pool
 from partway.executors.ray import Cluster, connected, on_ray
 from partway.jobs import journal
@@ -33,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray: make test-ray"),
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
-CLUSTER = Cluster(workers=2)
+CLUSTER = Cluster(workers=(2, 2))
 
 
 def telling(folder: str) -> Engine:
@@ -52,7 +53,7 @@ def cluster() -> Iterator[None]:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # as pytest names this module
         patch.setenv("RAY_worker_niceness", "0")  # as its driver: 15 gets nothing on a busy machine
         with connected(CLUSTER) as count:
-            assert count == 2
+            assert count == (2, 2)
             yield
 
 
@@ -87,6 +88,18 @@ def run(out: str, pool: Any, kill: Path | None = None) -> dict[str, object]:
     return told
 
 
+def until(so: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 300
+    while not so():
+        assert time.monotonic() < limit, "it never came to that"
+        time.sleep(0.05)
+
+
+def drained(pool: Pool) -> bool:
+    """Let a pool without work look after its workers."""
+    return not list(pool.step())
+
+
 def files(folder: str) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in Path(folder).glob("*.png")}
 
@@ -104,6 +117,45 @@ def test_the_same_files_as_on_this_machine_and_a_killed_worker_loses_nothing(pla
     assert os.getpid() not in processes(pids)
     assert len(processes(pids)) >= 2, "the killed one was replaced, or the other took its work"
     shutil.rmtree("out")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_workers_come_while_work_waits_and_go_when_none_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cluster has room for two of three: the third is asked for and waited for by nobody."""
+    import ray  # pyright: ignore[reportMissingImports]
+
+    def taken() -> float:
+        return 2 - float(ray.available_resources().get("CPU", 0.0))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+    until(lambda: taken() == 0)  # of the test before
+    requests = [
+        EditRequest(prompt="red", model="analytic", steps=200, size=(32, 32), seed=seed)
+        for seed in range(40)
+    ]
+    pool = Pool([partial(telling, str(tmp_path))] * 3, on_ray(CLUSTER), share=2, least=1, idle=3.0)
+    until(lambda: drained(pool) and len(processes(tmp_path)) == 1)
+    assert [place.worker is not None for place in pool._places] == [True, False, False]  # pyright: ignore[reportPrivateUsage]
+    made: dict[int, bytes] = {}
+    for index, request in enumerate(requests):
+        list(pool.add(index, request, "exact"))
+    asked = 0
+    while len(pool):
+        for event in pool.step():
+            if isinstance(event, Done):
+                made[event.index] = event.result.image.tobytes()
+        asked = max(asked, sum(place.worker is not None for place in pool._places))  # pyright: ignore[reportPrivateUsage]
+    assert asked == 3
+    assert len(processes(tmp_path)) == 2
+    engine = Engine()
+    assert made == {i: engine.run(each).image.tobytes() for i, each in enumerate(requests)}
+    until(lambda: drained(pool) and taken() == 1)
+    assert [place.worker is not None for place in pool._places].count(True) == 1  # pyright: ignore[reportPrivateUsage]
+    pool.close()
+    until(lambda: taken() == 0)
+    assert "a worker ended" not in caplog.text, "they were given back"
+    assert len(processes(tmp_path)) == 2, "what was asked for and given up does not come later"
 
 
 @pytest.mark.usefixtures("cluster", "place")

@@ -591,7 +591,7 @@ def test_devices_that_are_not_there_are_said() -> None:
         ("cpu,cpu:1", "there is no device 'cpu:1'"),
         (",", "want some; try cuda:0,cuda:1"),
         ("cpu --executor ray", "with --executor ray give --gpus"),
-        ("cpu --workers 2", "--workers is for Ray"),
+        ("cpu --workers 2:4", "--workers is for Ray"),
     ):
         done = batch("--devices", *devices.split())
         assert done.exit_code == 2

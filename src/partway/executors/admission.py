@@ -24,7 +24,6 @@ class Admission:
     def __init__(self, places: Sequence[Place], room: int, suspects: Suspects) -> None:
         self._places = places
         self._room = room
-        self._share = max(room * len(places) // 2, 1)  # of one submission
         self._suspects = suspects
 
     def next(
@@ -36,7 +35,8 @@ class Admission:
             return None
         held = Counter(each.entry.submission for each in running.values())
         entry = min(candidates, key=lambda each: held[each.submission])
-        within = held[entry.submission] < self._share
+        share = max(self._room * sum(place.up for place in self._places) // 2, 1)
+        within = held[entry.submission] < share
         places = [
             place
             for place in self._places

@@ -11,7 +11,8 @@ machine, or actors of a Ray cluster: the queue, and what is known of every job, 
 
 A worker that ends or says nothing for too long is replaced. What ran on it runs again, each request
 alone; one that ends its worker a second time is refused from then on. An executor is lost only
-where workers end before they are up, several times in a row, in all of their places.
+where workers end before they are up, several times in a row, in all of their places. How many
+there are follows what waits (scaling.py).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from partway.executors.admission import Admission
 from partway.executors.entries import Entry, Running, sizes, weight
 from partway.executors.pace import Pace
 from partway.executors.places import Place
+from partway.executors.scaling import IDLE, Scaling
 from partway.executors.suspects import Suspects, quarantined
 from partway.executors.worker import Add, MakeEngine, Remove, Report, Start, Worker, in_process
 from partway.request import EditRequest
@@ -57,10 +59,13 @@ class LocalExecutor:
     """Workers and their queue.
 
     start       in_process (default), in_thread, or executors.ray.on_ray
-    engines     one for each worker: a module's function or a partial; by default one Engine
+    engines     one for each worker there may be: a module's function or a partial; by default
+                one Engine
     queue_size  submissions that may wait
     places      requests that may run at once on each worker
     stalled     seconds after which a silent worker is given up
+    least       workers to keep; None is all. The others are started when work waits
+    idle        seconds without work after which these are given back
     """
 
     def __init__(
@@ -70,6 +75,8 @@ class LocalExecutor:
         queue_size: int = 32,
         places: int = PLACES,
         stalled: float = STALLED,
+        least: int | None = None,
+        idle: float = IDLE,
     ) -> None:
         self._start = start
         self._queue_size = queue_size
@@ -81,12 +88,12 @@ class LocalExecutor:
         self._running: dict[int, Running] = {}
         self._suspects = Suspects()
         self._admission = Admission(self._places, places, self._suspects)
+        self._scaling = Scaling(self._places, least, places, self._fill, stalled=stalled, idle=idle)
         self._pace = Pace()
         self._draining = self._closed = False
         self._finished = self._evaluations = self._calls = self._restarts = 0
         with self._lock:
-            for place in self._places:
-                self._fill(place)
+            self._scaling.follow(0)
         self._watch = threading.Thread(target=self._keep_watch, name="partway-watch", daemon=True)
         self._watch.start()
 
@@ -270,8 +277,10 @@ class LocalExecutor:
             log.error("a worker ended with %d requests running", len(lost))
             for each in reversed(lost):
                 self._suspect(each.entry, each.index)
-            if place.false_starts < FALSE_STARTS:
+            place.lost = place.false_starts >= FALSE_STARTS
+            if not place.lost:
                 self._fill(place)
+            self._scale()
             if all(each.worker is None for each in self._places):
                 for entry in list(self._entries.values()):
                     self._end(entry, WorkerLost("no worker comes up; the server's log says why"))
@@ -299,15 +308,20 @@ class LocalExecutor:
             place.fill(self._start, self._hear, self._lose)
         except Exception:
             log.exception("no worker can be started")
-            place.worker = None
+            place.worker, place.lost = None, True
+
+    def _scale(self) -> None:
+        """Start or give back workers by how much waits."""
+        self._scaling.follow(sum(len(entry.waiting) for entry in self._entries.values()))
 
     def _keep_watch(self) -> None:
-        """Look for deadlines that passed and for a worker that says nothing."""
+        """Look for deadlines that passed, for work that waits, for a worker that is silent."""
         with self._lock:
             while not self._closed:
                 self._lock.wait(TICK)
                 for entry in list(self._entries.values()):
                     self._check_deadline(entry)
+                self._scale()
                 for place in self._places:
                     if place.worker is not None and place.silent(self._stalled):
                         log.error("a worker said nothing for %g s and is replaced", self._stalled)

@@ -19,6 +19,7 @@ class Place:
     up            whether the worker has spoken; it gets nothing before
     false_starts  workers that ended before they were up, in a row
     heard         when it spoke last, or was given work after it had none
+    lost          whether no worker comes up here; none is started any more
     """
 
     make_engine: MakeEngine
@@ -28,6 +29,7 @@ class Place:
     up: bool = False
     false_starts: int = 0
     heard: float = 0.0
+    lost: bool = False
 
     def fill(
         self,
@@ -57,6 +59,12 @@ class Place:
         """Whether its worker should have spoken and has not for so long."""
         busy = bool(self.running) or not self.up
         return self.worker is not None and busy and monotonic() - self.heard > seconds
+
+    def give_back(self) -> None:
+        """Let a worker go that nothing runs on; what it still says is not listened to."""
+        worker, self.worker, self.up = self.worker, None, False
+        if worker is not None:
+            worker.stop()
 
     def vacate(self) -> list[int]:
         """Its worker is gone: the keys of what ran on it, oldest first."""

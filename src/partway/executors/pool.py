@@ -5,7 +5,8 @@
     step ◄──────────── events ────────────────┘
 
 A worker that ends, or says nothing for too long, is replaced. What ran on it runs again, each
-request alone; one that ends its worker a second time fails.
+request alone; one that ends its worker a second time fails. How many there are follows what waits
+(scaling.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from partway.engine import Engine
 from partway.errors import PartwayError, WorkerLost
 from partway.events import Done, Event, Failed
 from partway.executors.places import Place
+from partway.executors.scaling import IDLE, Scaling
 from partway.executors.suspects import MAX_DEATHS, quarantined
 from partway.executors.worker import Add, MakeEngine, Report, Start, Worker, in_process
 from partway.families import DEFAULT_MODEL, profile_of
@@ -67,9 +69,11 @@ def engine_on(device: str | None, model: str | None, **options: Any) -> Engine:
 class Pool:
     """Workers, and what runs on them.
 
-    engines  one for each worker: a module's function or a partial
+    engines  one for each worker there may be: a module's function or a partial
     share    requests that may run on one worker
     stalled  seconds after which a silent worker that has work is given up
+    least    workers to keep; None is all. The others are started when work waits
+    idle     seconds without work after which these are given back
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Pool:
         *,
         share: int = SHARE,
         stalled: float = STALLED,
+        least: int | None = None,
+        idle: float = IDLE,
     ) -> None:
         self._start = start
         self._share = share
@@ -88,8 +94,8 @@ class Pool:
         self._deaths: dict[int, int] = {}
         self._waiting: deque[int] = deque()  # until a worker has nothing else to do
         self._places = [Place(make_engine) for make_engine in engines]
-        for place in self._places:
-            self._fill(place)
+        self._scaling = Scaling(self._places, least, share, self._fill, stalled=stalled, idle=idle)
+        self._scaling.follow(0)
 
     def __len__(self) -> int:
         """Number of requests that have had no last event."""
@@ -107,6 +113,7 @@ class Pool:
 
     def step(self) -> Iterator[Event]:
         """What the workers brought; nothing where they have nothing to say for a moment."""
+        self._scaling.follow(len(self._waiting))
         try:
             worker, report = self._news.get(timeout=PATIENCE)
         except Empty:
@@ -180,8 +187,10 @@ class Pool:
                 yield Failed(index, quarantined())
             else:
                 self._waiting.appendleft(index)
-        if place.false_starts < FALSE_STARTS:
+        place.lost = place.false_starts >= FALSE_STARTS
+        if not place.lost:
             self._fill(place)
+        self._scaling.follow(len(self._waiting))
         yield from self._given_up()
         self._take_up()
 

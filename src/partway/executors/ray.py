@@ -35,13 +35,14 @@ class Cluster:
     """Where workers run and what each takes.
 
     address  of a running cluster, or "auto"; None starts one on this machine
-    workers  at most so many; None is one for each accelerator, else one for each machine
+    workers  so many that are kept, and so many that there may be; None is one for each
+             accelerator, else one for each machine
     gpus     of each worker; a fraction lets several share one
     cpus     of each worker
     """
 
     address: str | None = None
-    workers: int | None = None
+    workers: tuple[int, int] | None = None
     gpus: float = 0.0
     cpus: float = 1.0
 
@@ -74,6 +75,7 @@ class RayWorker(Worker):
         self._on_report = on_report
         self._on_end = on_end
         self._told: SimpleQueue[Command | None] = SimpleQueue()
+        self._stopped = False
 
     def start(self) -> None:
         """Start the thread that speaks with it."""
@@ -84,7 +86,8 @@ class RayWorker(Worker):
         self._told.put(command)
 
     def stop(self) -> None:
-        """End it at once, wherever it is."""
+        """End it at once, wherever it is, or ask for it no more."""
+        self._stopped = True
         library().kill(self._actor)
         self._told.put(None)
 
@@ -100,8 +103,9 @@ class RayWorker(Worker):
                 if None in commands:
                     return
         except ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines()  # what happened, a trace, its cause
-            log.warning("a worker ended: %s (%s)", lines[0], lines[-1])
+            if not self._stopped:
+                lines = str(error).strip().splitlines()  # what happened, a trace, its cause
+                log.warning("a worker ended: %s (%s)", lines[0], lines[-1])
         finally:
             self._on_end(self)
 
@@ -124,8 +128,8 @@ def library() -> Any:
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Generator[int]:
-    """A connection to a cluster, and how many workers to start on it.
+def connected(cluster: Cluster) -> Generator[tuple[int, int]]:
+    """A connection to a cluster, how many workers to keep on it and how many there may be.
 
     One that was started here ends with it. Unavailable where there is none at the address.
     """
@@ -136,7 +140,7 @@ def connected(cluster: Cluster) -> Generator[int]:
     here: dict[str, Any] = {
         "include_dashboard": False,
         "object_store_memory": OBJECTS,
-        "num_cpus": None if cluster.workers is None else max(cluster.workers * cluster.cpus, 1),
+        "num_cpus": None if cluster.workers is None else max(cluster.workers[1] * cluster.cpus, 1),
     }
     try:
         ray.init(
@@ -170,8 +174,10 @@ def on_ray(cluster: Cluster) -> Callable[..., Worker]:
     return start
 
 
-def _workers(ray: Any, cluster: Cluster) -> int:
-    """One worker for each share of an accelerator, else one for each machine."""
+def _workers(ray: Any, cluster: Cluster) -> tuple[int, int]:
+    """One worker for each share of an accelerator, else one for each machine; all are kept."""
     if cluster.gpus > 0:
-        return max(int(ray.cluster_resources().get("GPU", 0) / cluster.gpus), 1)
-    return max(sum(1 for node in ray.nodes() if node["Alive"]), 1)
+        count = int(ray.cluster_resources().get("GPU", 0) / cluster.gpus)
+    else:
+        count = sum(1 for node in ray.nodes() if node["Alive"])
+    return max(count, 1), max(count, 1)

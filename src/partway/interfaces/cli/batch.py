@@ -210,7 +210,7 @@ def command(
         before = standing(items, book, out, retry_failed=retry_failed)
         first = FOR_REFERENCES if styles else request.model
         used = where if before.make else ()
-        with started(used, first, **limits) as (start, engines):
+        with started(used, first, **limits) as (start, engines, least):
             folder = partial(
                 FolderRun,
                 out,
@@ -219,7 +219,7 @@ def command(
                 force=force,
                 mode=common.mode,
                 engine=Engine(**limits),
-                live=partial(Pool, engines, start, share=share) if engines else None,
+                live=partial(Pool, engines, start, share=share, least=least) if engines else None,
                 width=max(len(engines), 1),
                 share=share,
                 memory=memory,

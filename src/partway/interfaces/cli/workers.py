@@ -33,6 +33,27 @@ def in_bytes(ctx: click.Context, param: click.Parameter, mib: int | None) -> int
     return None if mib is None else mib * MIB
 
 
+class Workers(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]  newer click
+    """MIN:MAX workers, or N for both."""
+
+    name = "N|MIN:MAX"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """Both numbers, or InvalidRequest."""
+        del param, ctx
+        low, colon, high = value.partition(":")
+        try:
+            least, most = int(low), int(high if colon else low)
+        except ValueError:
+            least = most = 0
+        if not 1 <= least <= most <= MAX_WORKERS:
+            raise InvalidRequest(
+                f"workers is {value!r}, want N or MIN:MAX with 1 ≤ MIN ≤ MAX ≤ {MAX_WORKERS}; "
+                "try 2:16"
+            )
+        return least, most
+
+
 def worker_options(function: F) -> F:
     """Where workers run and what each takes, so that --help lists it in this order."""
     decorators = (
@@ -55,8 +76,10 @@ def worker_options(function: F) -> F:
         ),
         click.option(
             "--workers",
-            type=click.IntRange(1, MAX_WORKERS),
-            help="On Ray, at most. [default: one for each accelerator, else for each machine]",
+            type=Workers(),
+            help="On Ray. N are asked for at the start and kept; of MIN:MAX so are MIN, and others "
+            "come while pictures wait and go when idle. [default: one for each accelerator, else "
+            "for each machine]",
         ),
         click.option(
             "--gpus",
@@ -110,15 +133,18 @@ def started(
     where: Cluster | Sequence[str | None],
     model: str | None,
     **options: Any,
-) -> Generator[tuple[Start, list[MakeEngine]]]:
-    """What starts workers, and the engine of each: one for each device, or as the cluster has it.
+) -> Generator[tuple[Start, list[MakeEngine], int]]:
+    """What starts workers, the engine of each there may be, and how many are kept.
+
+    One for each device, or as the cluster has it.
 
     model    loaded before the first picture
     options  of each, as of Engine
     """
     if isinstance(where, Cluster):
-        with connected(where) as count:
+        with connected(where) as (least, most):
             engine = partial(engine_on, None, model, **options)
-            yield on_ray(where), [engine] * count
+            yield on_ray(where), [engine] * most, least
     else:
-        yield in_process, [partial(engine_on, name, model, **options) for name in where]
+        engines = [partial(engine_on, name, model, **options) for name in where]
+        yield in_process, engines, len(engines)

@@ -34,7 +34,7 @@ LINGER = 2.0  # seconds in which the results of the last jobs can still be fetch
 CLOSING = 5  # seconds in which answers under way are sent
 BACKLOG = 2048  # connections that wait to be taken
 
-Workers: TypeAlias = AbstractContextManager[tuple[Start, list[MakeEngine]]]
+Workers: TypeAlias = AbstractContextManager[tuple[Start, list[MakeEngine], int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +173,15 @@ def serve(options: Options, on_up: Callable[[str], None], workers: Workers) -> N
     """Serve until told to stop.
 
     on_up    hears the server's address when it listens
-    workers  entered when the server may listen: what starts them, and the engine of each
+    workers  entered when the server may listen: what starts them, the engine of each there
+             may be, and how many are kept
     """
     check_bind(options.host, options.key)
     access = access_of(options)
     models = Models(options.models)
     listener = listen(options.host, options.port)
-    with closing(listener), workers as (start, engines):
-        executor = LocalExecutor(start, *engines, queue_size=options.queue_size)
+    with closing(listener), workers as (start, engines, least):
+        executor = LocalExecutor(start, *engines, queue_size=options.queue_size, least=least)
         service = Service(executor, models, Jobs(), options.seconds)
         try:
             config = uvicorn.Config(
