@@ -35,7 +35,7 @@ STRENGTHS = (0.2, 0.35, 0.5, 0.65, 0.8)
 FULL_STEPS = 10
 LOADS = (0.5, 0.9, 1.2)
 SECONDS = 50.0  # of arrivals, each
-SATURATING = 20  # requests that measure the rate
+SATURATING = 120  # requests that measure the rate: fewer, and the mix of strengths decides it
 PLACES = {"one at a time": 1, "shared": 32}
 
 
