@@ -311,8 +311,10 @@ def planner(records: list[dict[str, Any]], score: float) -> Any:
 def test_half_of_what_crosses_is_shown_where_an_edit_begins() -> None:
     rows = [record(style=s, bounds=[20, 20, 240, 240]) for s in ("3d", "flat", "retro")]
     made, rng = planner(rows, 0.9), np.random.default_rng(1)
-    samples = [made.sample(rng) for _ in range(600)]
-    assert all(0 < s["t"] <= s["start"] < 1 for s in samples)
+    drawn = [made.sample(rng) for _ in range(700)]
+    samples = [s for s in drawn if s["start"] < 1]
+    assert len(samples) > 550
+    assert all(0 < s["t"] <= s["start"] for s in samples)
     begins = np.mean([s["t"] == s["start"] for s in samples])
     assert 0.42 < begins < 0.58
     lowest = script("batches").LOWEST_START
@@ -320,6 +322,14 @@ def test_half_of_what_crosses_is_shown_where_an_edit_begins() -> None:
     own = [s for s in samples if s["other"] == s["target"]]
     assert all(s["disguised"] or s["other_drawn"] != s["target_drawn"] for s in own)
     assert 0.2 < len(own) / len(samples) < 0.6
+
+
+def test_without_a_prompt_nothing_crosses() -> None:
+    rows = [record(style=s, bounds=[20, 20, 240, 240]) for s in ("3d", "flat", "retro")]
+    made, rng = planner(rows, 0.9), np.random.default_rng(1)  # which crosses whenever it may
+    samples = [made.sample(rng) for _ in range(400)]
+    assert all((s["text"] == "") == (s["start"] == 1) for s in samples)
+    assert 0.07 < np.mean([s["start"] == 1 for s in samples]) < 0.18
 
 
 def test_drawings_that_fit_badly_cross_from_much_noise_only() -> None:

@@ -17,7 +17,8 @@ any source. The other picture is
     a disguise         of the picture itself (disguise.py).
 
 What lies exactly on the picture may cross from little noise, loosely fitting drawings only from
-more.
+more. Without a prompt nothing crosses: who asks for nothing gets the picture as it is, and what
+guidance amplifies is all that a prompt would change about it.
 
 A `Planner` decides (numbers only, in as many processes as wanted), a `Painter` draws (on any
 device). The plan of step k depends on the seed and on k alone.
@@ -42,7 +43,9 @@ from model import Shape
 from paths import DATA
 
 CROSSED = 0.6
-"""Share of samples that cross."""
+"""Share of samples with a prompt that cross."""
+SILENT = 0.12
+"""Share of samples without a prompt."""
 LOWEST_START = 0.3
 """Below this noise fraction the picture itself should survive: no crossing starts there."""
 BEGINNING = 0.5
@@ -151,7 +154,8 @@ class Planner:
         """One sample."""
         index, drawn = int(rng.choice(self.usable)), bool(rng.random() < 0.1)
         record, other = self.records[index], self.crossing(index, drawn, rng)
-        crossed = bool(rng.random() < self.crossed)
+        silent = bool(rng.random() < SILENT)
+        crossed = not silent and bool(rng.random() < self.crossed)
         t, start = self.levels(crossed, lowest_start(other["score"]), rng)
         flip = -1.0 if rng.random() < 0.1 and not SIDED.search(record["subject"]) else 1.0
         zoom, dx, dy = 1.0, 0.0, 0.0
@@ -164,9 +168,7 @@ class Planner:
             tint = np.clip(np.array(COLOURS[background]) / 255 + rng.normal(0, 0.03, 3), 0, 1)
             background = None if background == "white" else background
         style = "sketch" if drawn else record["style"]
-        text = caption(record, style, background, rng, keep_style=start < 1)
-        if rng.random() < 0.12:
-            text = ""
+        text = "" if silent else caption(record, style, background, rng, keep_style=start < 1)
         theta = np.array([[flip * zoom, 0, dx], [0, zoom, dy]])
         return {
             "target": index, "target_drawn": drawn, "theta": theta, "tint": tint,
