@@ -29,7 +29,7 @@ PHOTOGRAPH = HERE / "cat.jpg"
 PHOTOGRAPH_STYLE = "evening"
 
 EXAMPLES = (
-    Example("angry-face", "angry face, sticker"),
+    Example("angry-face", "angry face, cartoon"),
     Example("fox", "cat face, 3d"),
-    Example("teapot", "teapot, sticker"),
+    Example("teapot", "teapot, cartoon"),
 )
