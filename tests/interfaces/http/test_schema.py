@@ -52,7 +52,7 @@ def left_out(path: str) -> list[Any]:
     """A schema cannot say that a sweep needs a source and a prompt words. The A1111 API takes null
     for any default and 1 for true, as A1111 does.
     """
-    loose = [checks.negative_data_rejection] if path.startswith("/sdapi") else []
+    loose = [checks.negative_data_rejection] if path.startswith(("/sdapi", "/internal")) else []
     return [checks.positive_data_acceptance, *loose]
 
 
