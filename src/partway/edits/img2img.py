@@ -144,6 +144,7 @@ def finish(
     if picture is not None and source is not None and part is not None:
         drawn = part.composed(values, picture, 0.0)
         rgb = part.seen.rgb.astype(np.float32)
+        grain = 0.0 if part.region.added else grain  # what a margin was filled with is no source
         values = restore(values, source.round_trip, rgb, part.pixels, grain=grain)
         return part.composed(values, picture, share), drawn
     drawn = images.compose(values, picture)
