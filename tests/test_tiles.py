@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from partway.noise import Noise
-from partway.tiles import Place, Streamed, axis_of, bands, tiling_of
+from partway.tiles import Place, Streamed, Tiling, axis_of, bands, tiling_of
 
 
 @given(st.integers(1, 300), st.integers(1, 64))
@@ -44,16 +46,24 @@ def test_what_is_cut_and_added_is_the_grid_again(factor: int) -> None:
     assert np.abs(again - grid).max() < 1e-5
 
 
-@pytest.mark.parametrize("most", [3, 7, 40, 90])
-def test_a_stream_is_the_blend_of_its_tiles_and_makes_each_once(most: int) -> None:
-    tiling = tiling_of(90, 50, 16)
-    made: list[Place] = []
+def tiles_of(
+    tiling: Tiling, made: list[Place]
+) -> tuple[dict[Place, np.ndarray], Callable[[Place], np.ndarray]]:
+    """Random tiles, and what hands them out and notes it in `made`."""
     tiles = {place: Noise(i, (3, 16, 16))() for i, place in enumerate(tiling.places)}
 
     def make(place: Place) -> np.ndarray:
         made.append(place)
         return tiles[place]
 
+    return tiles, make
+
+
+@pytest.mark.parametrize("most", [3, 7, 40, 90])
+def test_a_stream_is_the_blend_of_its_tiles_and_makes_each_once(most: int) -> None:
+    tiling = tiling_of(90, 50, 16)
+    made: list[Place] = []
+    tiles, make = tiles_of(tiling, made)
     whole = np.zeros((3, 90, 50), np.float32)
     for place in tiling.places:
         tiling.add(whole, place, tiles[place])
@@ -68,12 +78,7 @@ def test_a_stream_is_the_blend_of_its_tiles_and_makes_each_once(most: int) -> No
 def test_a_stream_of_some_columns_is_cut_from_the_whole() -> None:
     tiling = tiling_of(40, 90, 16)
     made: list[Place] = []
-    tiles = {place: Noise(i, (3, 16, 16))() for i, place in enumerate(tiling.places)}
-
-    def make(place: Place) -> np.ndarray:
-        made.append(place)
-        return tiles[place]
-
+    _, make = tiles_of(tiling, made)
     whole = Streamed(tiling, make, range(90)).rows(range(40)).copy()
     made.clear()
     rows = Streamed(tiling, make, range(33, 57)).rows(range(40))
