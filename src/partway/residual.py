@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from partway.windows import box_blur
+from partway.windows import box_blur, reach_of
 
 if TYPE_CHECKING:
     from partway.denoiser import Array
@@ -34,7 +34,7 @@ WINDOW = 1 / 64  # of the long side
 
 def radius_of(width: int, height: int) -> int:
     """Reach of the window that agreement is judged in, pixels."""
-    return max(1, round(max(width, height) * WINDOW))
+    return reach_of((width, height), WINDOW)
 
 
 def restore(
