@@ -55,8 +55,8 @@ def build(folder: Path, *, narrow: bool) -> None:
     )
     pipe = diffusers.StableDiffusionPipeline(
         vae=vae,
-        text_encoder=text_encoder(),
-        tokenizer=tokenizer(),
+        text_encoder=tiny.text_encoder(768, words=WORDS, deep=12, heads=12, inner=3072),
+        tokenizer=tiny.tokenizer(WORDS),
         unet=unet,
         scheduler=diffusers.EulerDiscreteScheduler.from_config(
             {**tiny.VP, "timestep_spacing": "leading"}
@@ -78,38 +78,6 @@ def name_as_published(file: Path) -> None:
         f"text_model.{name.removeprefix('text_model.')}": each for name, each in tensors.items()
     }
     safetensors.save_file(named, str(file), metadata={"format": "pt"})
-
-
-def tokenizer() -> Any:
-    """CLIP's, of as many words; the letters are real, the words between them never occur."""
-    letters: dict[int, str] = import_module(
-        "transformers.convert_slow_tokenizer"
-    ).bytes_to_unicode()
-    names = [*letters.values(), *(letter + "</w>" for letter in letters.values())]
-    names += [f"<word {index}>" for index in range(len(names), WORDS - 2)]
-    names += ["<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {name: index for index, name in enumerate(names)}
-    return import_module("transformers").CLIPTokenizer(
-        vocab=vocabulary, merges=[], model_max_length=77
-    )
-
-
-def text_encoder() -> Any:
-    """CLIP ViT-L/14's."""
-    transformers = import_module("transformers")
-    config = transformers.CLIPTextConfig(
-        vocab_size=WORDS,
-        bos_token_id=WORDS - 2,
-        eos_token_id=WORDS - 1,
-        pad_token_id=WORDS - 1,
-        hidden_size=768,
-        intermediate_size=3072,
-        num_attention_heads=12,
-        num_hidden_layers=12,
-        projection_dim=768,
-        max_position_embeddings=77,
-    )
-    return transformers.CLIPTextModel(config).eval()
 
 
 def write_single_file(folder: Path, file: Path) -> None:

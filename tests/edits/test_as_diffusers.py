@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.edits.beside_diffusers import STRENGTHS, generator, made_by, picture, pipeline_of
 from tests.families import tiny
 
 from partway.dialects.walks import walk
 from partway.engine import Engine
 from partway.errors import InvalidRequest, UserError
-from partway.families import profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
 
@@ -28,7 +27,6 @@ CLASSES = {
 }
 SD, SDXL = "StableDiffusionImg2ImgPipeline", "StableDiffusionXLImg2ImgPipeline"
 PIPELINES = {"sd1": SD, "sd2-v": SD, "turbo": SD, "sdxl": SDXL}
-STRENGTHS = (0.05, 0.3, 0.45, 0.8, 1.0)
 TOLERANCE = 1e-4
 
 
@@ -39,60 +37,23 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def source() -> Image.Image:
-    """72 × 56: multiples of 8, and not the native size."""
-    y, x = np.mgrid[0:56, 0:72].astype(np.float32)
-    rgb = np.stack([128 + 100 * np.sin(x / 9), 3 * x, 4 * y], axis=-1)
-    return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
-
-
-@cache
-def pipeline_of(kind: str) -> Any:
-    pipe = getattr(import_module("diffusers"), PIPELINES[kind]).from_pretrained(
-        str(tiny.folder_of(kind)), local_files_only=True
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    """Multiples of 8, and not the native size."""
+    return picture(72, 56)
 
 
 def theirs(kind: str, sampler: str, source: Image.Image, **options: Any) -> np.ndarray[Any, Any]:
     """(H, W, 3) in [0, 1] from diffusers' pipeline."""
-    diffusers, torch = import_module("diffusers"), import_module("torch")
-    pipe = pipeline_of(kind)
+    pipe = pipeline_of(PIPELINES[kind], kind)
     own = json.loads((tiny.folder_of(kind) / "scheduler" / "scheduler_config.json").read_text())
-    pipe.scheduler = getattr(diffusers, CLASSES[sampler]).from_config(own)
-    made = pipe(
-        image=source, generator=torch.Generator("cpu").manual_seed(3), output_type="np", **options
-    )
-    return made.images[0]
+    pipe.scheduler = getattr(import_module("diffusers"), CLASSES[sampler]).from_config(own)
+    return pipe(image=source, generator=generator(), output_type="np", **options).images[0]
 
 
 def ours(
     engine: Engine, kind: str, sampler: str, source: Image.Image, **fields: Any
 ) -> np.ndarray[Any, Any]:
     """The same from Partway, before it is rounded to bytes."""
-    request = EditRequest(
-        source=read_bytes(source),
-        model=str(tiny.folder_of(kind)),
-        precision="fp32",
-        dialect="diffusers",
-        sampler=sampler,
-        seed=3,
-        **fields,
-    )
-    family = engine.family(profile_of(str(tiny.folder_of(kind))), "fp32")
-    decoded: list[np.ndarray[Any, Any]] = []
-    real = family.decode
-
-    def spying(latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        decoded.append(real(latents))
-        return decoded[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(family, "decode", spying)
-        result = engine.run(request)
-    values = np.clip(decoded[-1] / 2.0 + 0.5, 0.0, 1.0).transpose(1, 2, 0)
-    assert np.abs(np.asarray(result.image) / 255.0 - values).max() < 0.51 / 255.0
-    return values
+    return made_by(engine, kind, source=read_bytes(source), sampler=sampler, **fields)[0]
 
 
 def both(
@@ -161,24 +122,21 @@ def test_where_diffusers_fails_the_error_is_typed(
 @pytest.mark.parametrize("sampler", CLASSES)
 def test_same_picture_from_words_alone(engine: Engine, sampler: str) -> None:
     """Text-to-image: the noise has variance 1, or Euler's scale."""
-    diffusers, torch = import_module("diffusers"), import_module("torch")
+    diffusers = import_module("diffusers")
     for kind in ("sd1", "sdxl", "turbo"):
-        folder = tiny.folder_of(kind)
-        own = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-        pipe = diffusers.AutoPipelineForText2Image.from_pipe(pipeline_of(kind))
+        own = json.loads((tiny.folder_of(kind) / "scheduler" / "scheduler_config.json").read_text())
+        pipe = diffusers.AutoPipelineForText2Image.from_pipe(pipeline_of(PIPELINES[kind], kind))
         pipe.scheduler = getattr(diffusers, CLASSES[sampler]).from_config(own)
         pipe.set_progress_bar_config(disable=True)
-        theirs = pipe(
+        reference = pipe(
             "a red house", height=48, width=64, num_inference_steps=5, guidance_scale=3.0,
-            generator=torch.Generator("cpu").manual_seed(3), output_type="np",
+            generator=generator(), output_type="np",
         ).images[0]  # fmt: skip
-        made = engine.run(
-            EditRequest(
-                prompt="a red house", model=str(folder), precision="fp32", dialect="diffusers",
-                sampler=sampler, seed=3, steps=5, guidance_scale=3.0, size=(64, 48),
-            )
+        made, _ = made_by(
+            engine, kind, prompt="a red house", sampler=sampler, steps=5, guidance_scale=3.0,
+            size=(64, 48),
         )  # fmt: skip
-        assert np.abs(np.asarray(made.image) / 255.0 - theirs).max() < 0.52 / 255.0, kind
+        assert np.abs(made - reference).max() < TOLERANCE, kind
 
 
 def test_walks_need_a_table() -> None:

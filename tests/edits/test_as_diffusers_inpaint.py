@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import cache
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -12,19 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.edits.beside_diffusers import (
+    STRENGTHS,
+    generator,
+    made_by,
+    picture,
+    pipeline_of,
+    soft_disc,
+)
 from tests.edits.test_as_diffusers import CLASSES, PROMPTED, TOLERANCE, ours
 from tests.families import tiny
 
 from partway.engine import Engine
 from partway.errors import InvalidRequest
-from partway.families import profile_of
 from partway.images import read_bytes
 from partway.request import EditRequest
 
 FULL = "PARTWAY_FULL" in os.environ
 SD, SDXL = "StableDiffusionInpaintPipeline", "StableDiffusionXLInpaintPipeline"
 PIPELINES = {"sd1": SD, "inpainting": SD, "sdxl": SDXL, "sdxl-inpainting": SDXL}
-STRENGTHS = (0.05, 0.3, 0.45, 0.8, 1.0)
 GRID = [run for run in product(STRENGTHS, (1, 4, 20)) if run[0] * run[1] >= 1]
 # Both ends, a start in between, one step and several.
 RUNS = GRID if FULL else [(1.0, 1), (0.45, 4), (1.0, 4), (0.3, 20), (0.05, 20)]
@@ -37,43 +42,28 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def source() -> Image.Image:
-    """72 × 56: multiples of 8, and not the native size."""
-    y, x = np.mgrid[0:56, 0:72].astype(np.float32)
-    rgb = np.stack([128 + 100 * np.sin(x / 9), 3 * x, 4 * y], axis=-1)
-    return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
+    """Multiples of 8, and not the native size."""
+    return picture(72, 56)
 
 
 @pytest.fixture(scope="module")
 def mask() -> Image.Image:
-    """Soft edges, none of them on a multiple of 8."""
-    y, x = np.mgrid[0:56, 0:72].astype(np.float32)
-    grey = 255.0 * (1.5 - np.hypot(x - 30, y - 27) / 17.0)
-    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-
-
-@cache
-def pipeline_of(kind: str) -> Any:
-    pipe = getattr(import_module("diffusers"), PIPELINES[kind]).from_pretrained(
-        str(tiny.folder_of(kind)), local_files_only=True
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return soft_disc(72, 56, 30, 27, 17.0)
 
 
 def theirs(
     kind: str, sampler: str, source: Image.Image, mask: Image.Image, **options: Any
 ) -> np.ndarray[Any, Any]:
     """(H, W, 3) in [0, 1] from diffusers' pipeline."""
-    diffusers, torch = import_module("diffusers"), import_module("torch")
-    pipe = pipeline_of(kind)
+    pipe = pipeline_of(PIPELINES[kind], kind)
     own = json.loads((tiny.folder_of(kind) / "scheduler" / "scheduler_config.json").read_text())
-    pipe.scheduler = getattr(diffusers, CLASSES[sampler]).from_config(own)
+    pipe.scheduler = getattr(import_module("diffusers"), CLASSES[sampler]).from_config(own)
     made = pipe(
         image=source,
         mask_image=mask,
         height=source.height // 8 * 8,
         width=source.width // 8 * 8,
-        generator=torch.Generator("cpu").manual_seed(3),
+        generator=generator(),
         output_type="np",
         **options,
     )
@@ -111,26 +101,11 @@ def test_any_size_is_cut_as_the_mask_is(
         kind, "euler", wide, black, prompt="red",
         strength=0.6, num_inference_steps=4, guidance_scale=3.0,
     )  # fmt: skip
-    model = str(tiny.folder_of(kind))
-    family = engine.family(profile_of(model), "fp32")
-    decoded: list[np.ndarray[Any, Any]] = []
-    real = family.decode
-
-    def spying(latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        decoded.append(real(latents))
-        return decoded[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(family, "decode", spying)
-        result = engine.run(
-            EditRequest(
-                source=read_bytes(wide), mask=read_bytes(part), mask_invert=True, prompt="red",
-                model=model, precision="fp32", dialect="diffusers", sampler="euler", seed=3,
-                strength=0.6, steps=4, guidance_scale=3.0,
-            )
-        )  # fmt: skip
-    values = np.clip(decoded[-1] / 2.0 + 0.5, 0.0, 1.0).transpose(1, 2, 0)
-    assert np.abs(values - reference).max() < TOLERANCE
+    made, result = made_by(
+        engine, kind, source=read_bytes(wide), mask=read_bytes(part), mask_invert=True,
+        prompt="red", sampler="euler", strength=0.6, steps=4, guidance_scale=3.0,
+    )  # fmt: skip
+    assert np.abs(made - reference).max() < TOLERANCE
     assert result.image.size == wide.size
     assert any("pastes nothing back" in note for note in result.warnings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.edits.beside_diffusers import STRENGTHS, generator, made_by, picture, pipeline_of
 from tests.families import tiny
 
 from partway.checkpoints.reference import arguments
@@ -22,7 +22,6 @@ from partway.geometry import Extent
 from partway.images import read_bytes
 from partway.interfaces.cli.dialect import Said
 from partway.request import EditRequest
-from partway.result import EditResult
 
 # Kind → diffusers' class, and what is asked of it: guidance, negative prompt.
 PIPELINES = {
@@ -33,7 +32,6 @@ PIPELINES = {
     "z-image": ("ZImageImg2ImgPipeline", ((0.0, None), (4.0, None), (3.0, "blue"))),
     "qwen-image": ("QwenImageImg2ImgPipeline", ((4.0, "blue"), (1.0, None), (4.0, None))),
 }
-STRENGTHS = (0.05, 0.3, 0.45, 0.8, 1.0)
 RUNS = list(product(STRENGTHS, (1, 4, 20)))
 EACH = RUNS if "PARTWAY_FULL" in os.environ else [RUNS[i] for i in (0, 5, 7, 13)]
 TOLERANCE = 2e-5  # the largest difference seen is 4e-6
@@ -46,24 +44,8 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def source() -> Image.Image:
-    """80 × 48: multiples of 16, and not the native size."""
-    y, x = np.mgrid[0:48, 0:80].astype(np.float32)
-    rgb = np.stack([128 + 100 * np.sin(x / 9), 3 * x, 4 * y], axis=-1)
-    return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
-
-
-@cache
-def pipeline_of(kind: str) -> Any:
-    absent = {"text_encoder_3": None, "tokenizer_3": None} if "without-t5" in kind else {}
-    pipe = getattr(import_module("diffusers"), PIPELINES[kind][0]).from_pretrained(
-        str(tiny.folder_of(kind)), local_files_only=True, **absent
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def generator() -> Any:
-    return import_module("torch").Generator("cpu").manual_seed(3)
+    """Multiples of 16, and not the native size."""
+    return picture(80, 48)
 
 
 def family_of(kind: str) -> str:
@@ -72,30 +54,10 @@ def family_of(kind: str) -> str:
 
 def theirs(kind: str, source: Image.Image, guidance: float, **options: Any) -> np.ndarray[Any, Any]:
     """(H, W, 3) in [0, 1] from diffusers' pipeline."""
-    pipe = pipeline_of(kind)
+    pipe = pipeline_of(PIPELINES[kind][0], kind)
     named = arguments(family_of(kind), pipe, source, guidance)
     made = pipe(image=source, generator=generator(), output_type="np", **named, **options)
     return made.images[0]
-
-
-def ours(engine: Engine, kind: str, **fields: Any) -> tuple[np.ndarray[Any, Any], EditResult]:
-    """The same from Partway, before it is rounded to bytes."""
-    model = str(tiny.folder_of(kind))
-    request = EditRequest(model=model, precision="fp32", dialect="diffusers", seed=3, **fields)
-    family = engine.family(profile_of(model), "fp32")
-    decoded: list[np.ndarray[Any, Any]] = []
-    real = family.decode
-
-    def spying(latents: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        decoded.append(real(latents))
-        return decoded[-1]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(family, "decode", spying)
-        result = engine.run(request)
-    values = np.clip(decoded[-1] / 2.0 + 0.5, 0.0, 1.0).transpose(1, 2, 0)
-    assert np.abs(np.asarray(result.image) / 255.0 - values).max() < 0.51 / 255.0
-    return values, result
 
 
 @pytest.mark.parametrize("kind", PIPELINES)
@@ -109,7 +71,7 @@ def test_same_picture(engine: Engine, source: Image.Image, kind: str) -> None:
             kind, source, guidance, prompt="a red house", negative_prompt=negative,
             strength=strength, num_inference_steps=steps,
         )  # fmt: skip
-        made, _ = ours(
+        made, _ = made_by(
             engine, kind, source=read_bytes(source), prompt="a red house", steps=steps,
             negative_prompt=negative or "", strength=strength, guidance_scale=guidance,
         )  # fmt: skip
@@ -130,9 +92,9 @@ def test_true_cfg_beside_a_built_in_guidance(
         "source": read_bytes(source), "prompt": "a red house", "negative_prompt": negative or "",
         "strength": 0.8, "steps": 4, "guidance_scale": 2.0,
     }  # fmt: skip
-    made, result = ours(engine, "flux-dev", true_cfg_scale=true, **asked)
+    made, result = made_by(engine, "flux-dev", true_cfg_scale=true, **asked)
     assert np.abs(made - reference).max() < TOLERANCE
-    plain, _ = ours(engine, "flux-dev", **asked)
+    plain, _ = made_by(engine, "flux-dev", **asked)
     acts = negative is not None and true > 1.0
     assert (np.abs(made - plain).max() > 20 * TOLERANCE) == acts
     assert result.evaluations == 4
@@ -142,24 +104,26 @@ def test_true_cfg_beside_a_built_in_guidance(
 def test_guidance_and_words_matter(engine: Engine, source: Image.Image, kind: str) -> None:
     """What the comparison above would not notice if it reached neither side."""
     asked: dict[str, Any] = {"source": read_bytes(source), "strength": 0.8, "steps": 4}
-    plain, _ = ours(engine, kind, prompt="red", guidance_scale=3.0, negative_prompt="x", **asked)
+    plain, _ = made_by(engine, kind, prompt="red", guidance_scale=3.0, negative_prompt="x", **asked)
     for change in ({"guidance_scale": 9.0}, {"prompt": "a blue horse"}):
         fields = {"prompt": "red", "guidance_scale": 3.0, "negative_prompt": "x"} | change
-        other, _ = ours(engine, kind, **fields, **asked)
+        other, _ = made_by(engine, kind, **fields, **asked)
         assert np.abs(other - plain).max() > 20 * TOLERANCE, change
 
 
 @pytest.mark.parametrize("kind", PIPELINES)
 def test_same_picture_from_words_alone(engine: Engine, source: Image.Image, kind: str) -> None:
     guidance, negative = PIPELINES[kind][1][-1]
-    pipe = import_module("diffusers").AutoPipelineForText2Image.from_pipe(pipeline_of(kind))
+    pipe = import_module("diffusers").AutoPipelineForText2Image.from_pipe(
+        pipeline_of(PIPELINES[kind][0], kind)
+    )
     pipe.set_progress_bar_config(disable=True)
     named = arguments(family_of(kind), pipe, source, guidance)
     reference = pipe(
         prompt="a red house", negative_prompt=negative, num_inference_steps=5,
         generator=generator(), output_type="np", **named,
     ).images[0]  # fmt: skip
-    made, result = ours(
+    made, result = made_by(
         engine, kind, prompt="a red house", negative_prompt=negative or "", steps=5,
         guidance_scale=guidance, size=source.size,
     )  # fmt: skip
@@ -175,7 +139,7 @@ def test_where_diffusers_fails_the_error_is_typed(
         theirs(kind, source, 1.0, prompt="x", strength=0.0, num_inference_steps=4)
     assert not isinstance(fails.value, InvalidRequest)
     with pytest.raises(InvalidRequest, match="none is left to run"):
-        ours(engine, kind, source=read_bytes(source), strength=0.0, steps=4)
+        made_by(engine, kind, source=read_bytes(source), strength=0.0, steps=4)
 
 
 def test_what_the_shell_says_is_what_runs(engine: Engine, source: Image.Image) -> None:
@@ -184,14 +148,14 @@ def test_what_the_shell_says_is_what_runs(engine: Engine, source: Image.Image) -
     request = EditRequest(source=read_bytes(source), model=model, steps=4)
     said = Said("diffusers", 0.6)
     said.on(request, profile_of(model), Extent(*source.size))
-    _, result = ours(engine, "flux-dev", source=request.source, strength=0.6, steps=4)
+    _, result = made_by(engine, "flux-dev", source=request.source, strength=0.6, steps=4)
     assert f"from {100 * result.plan.noise_fraction:.1f} % noise" in said.told[0]
 
 
 def test_what_is_not_followed_is_said(engine: Engine, source: Image.Image) -> None:
     asked = {"source": read_bytes(source), "strength": 0.5, "steps": 4}
     with pytest.raises(UserError, match="--sampler euler"):
-        ours(engine, "flux-dev", sampler="dpmpp_2m", **asked)
+        made_by(engine, "flux-dev", sampler="dpmpp_2m", **asked)
     with pytest.raises(InvalidRequest, match="use_karras_sigmas = True"):
         flow_walk({"use_karras_sigmas": True}, "flux", "euler", 0.5, 4, 16)
     with pytest.raises(InvalidRequest, match="2 steps"):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from functools import cache
-from importlib import import_module
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.edits.test_flows_as_diffusers import family_of, generator, ours
-from tests.families import tiny
+from tests.edits.beside_diffusers import (
+    STRENGTHS,
+    generator,
+    made_by,
+    picture,
+    pipeline_of,
+    soft_disc,
+)
+from tests.edits.test_flows_as_diffusers import family_of
 
 from partway.checkpoints.reference import arguments
 from partway.engine import Engine
@@ -28,7 +33,6 @@ PIPELINES = {
     "z-image": ("ZImageInpaintPipeline", ((4.0, None), (0.0, None), (3.0, "blue"))),
     "qwen-image": ("QwenImageInpaintPipeline", ((4.0, "blue"), (1.0, None))),
 }
-STRENGTHS = (0.05, 0.3, 0.45, 0.8, 1.0)
 # Both ends and a start between them.
 RUNS = list(product(STRENGTHS, (1, 4, 20))) if FULL else [(1.0, 4), (0.45, 4), (0.05, 20)]
 TOLERANCE = 2e-5  # of the range
@@ -41,34 +45,20 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def source() -> Image.Image:
-    """80 × 48: multiples of 16, and not the native size."""
-    y, x = np.mgrid[0:48, 0:80].astype(np.float32)
-    rgb = np.stack([128 + 100 * np.sin(x / 9), 3 * x, 4 * y], axis=-1)
-    return Image.fromarray(np.clip(rgb, 0, 255).astype(np.uint8))
+    """Multiples of 16, and not the native size."""
+    return picture(80, 48)
 
 
 @pytest.fixture(scope="module")
 def mask() -> Image.Image:
-    """Soft edges, none of them on a multiple of 8."""
-    y, x = np.mgrid[0:48, 0:80].astype(np.float32)
-    grey = 255.0 * (1.5 - np.hypot(x - 33, y - 22) / 15.0)
-    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-
-
-@cache
-def pipeline_of(kind: str) -> Any:
-    pipe = getattr(import_module("diffusers"), PIPELINES[kind][0]).from_pretrained(
-        str(tiny.folder_of(kind)), local_files_only=True
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return soft_disc(80, 48, 33, 22, 15.0)
 
 
 def theirs(
     kind: str, source: Image.Image, mask: Image.Image, guidance: float, **options: Any
 ) -> np.ndarray[Any, Any]:
     """(H, W, 3) in [0, 1] from diffusers' pipeline."""
-    pipe = pipeline_of(kind)
+    pipe = pipeline_of(PIPELINES[kind][0], kind)
     named = arguments(family_of(kind), pipe, source, guidance)
     made = pipe(
         image=source, mask_image=mask, generator=generator(), output_type="np", **named, **options
@@ -89,7 +79,7 @@ def test_same_picture_under_a_mask(
             kind, source, mask, guidance, prompt="a red house", negative_prompt=negative,
             strength=strength, num_inference_steps=steps,
         )  # fmt: skip
-        made, result = ours(
+        made, result = made_by(
             engine, kind, source=read_bytes(source), mask=read_bytes(mask), prompt="a red house",
             steps=steps, negative_prompt=negative or "", strength=strength, guidance_scale=guidance,
         )  # fmt: skip
@@ -104,9 +94,9 @@ def test_the_mask_and_its_outside_matter(
 ) -> None:
     """What the comparison above would not notice if it reached neither side."""
     asked = {"source": read_bytes(source), "prompt": "red", "strength": 0.8, "steps": 4}
-    masked, _ = ours(engine, kind, mask=read_bytes(mask), **asked)
-    whole, _ = ours(engine, kind, **asked)
-    turned, _ = ours(engine, kind, mask=read_bytes(mask), mask_invert=True, **asked)
+    masked, _ = made_by(engine, kind, mask=read_bytes(mask), **asked)
+    whole, _ = made_by(engine, kind, **asked)
+    turned, _ = made_by(engine, kind, mask=read_bytes(mask), mask_invert=True, **asked)
     for other in (whole, turned):
         assert np.abs(masked - other).max() > 20 * TOLERANCE
 
@@ -118,4 +108,6 @@ def test_where_inpainting_fails_there_the_error_is_typed(
         theirs("sd3", source, mask, 1.0, prompt="x", strength=0.0, num_inference_steps=4)
     assert not isinstance(fails.value, InvalidRequest)
     with pytest.raises(InvalidRequest, match="none is left to run"):
-        ours(engine, "sd3", source=read_bytes(source), mask=read_bytes(mask), strength=0.0, steps=4)
+        made_by(
+            engine, "sd3", source=read_bytes(source), mask=read_bytes(mask), strength=0.0, steps=4
+        )

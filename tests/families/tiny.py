@@ -29,13 +29,14 @@ VP = {
 }
 
 
-def tokenizer() -> Any:
-    """CLIP's tokenizer with letters for words."""
+def tokenizer(words: int = 514) -> Any:
+    """CLIP's tokenizer with letters for words, and as many that never occur as `words` leaves."""
     alphabet: dict[int, str] = import_module(
         "transformers.convert_slow_tokenizer"
     ).bytes_to_unicode()
     letters = [*alphabet.values(), *(letter + "</w>" for letter in alphabet.values())]
-    names = [*letters, "<|startoftext|>", "<|endoftext|>"]
+    unused = [f"<word {index}>" for index in range(len(letters), words - 2)]
+    names = [*letters, *unused, "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {name: index for index, name in enumerate(names)}
     return import_module("transformers").CLIPTokenizer(
         vocab=vocabulary, merges=[], model_max_length=77
@@ -58,18 +59,21 @@ def t5(width: int) -> Any:
     return transformers.T5EncoderModel(config).eval()
 
 
-def text_encoder(width: int, *, projected: bool = False) -> Any:
+def text_encoder(
+    width: int, *, projected: bool = False, words: int = 514, deep: int = 3, heads: int = 4,
+    inner: int | None = None,
+) -> Any:  # fmt: skip
     """CLIP's text encoder; `projected` is the second one of Stable Diffusion XL."""
     transformers = import_module("transformers")
     config = transformers.CLIPTextConfig(
-        vocab_size=514,
-        bos_token_id=512,
-        eos_token_id=513,
-        pad_token_id=513,
+        vocab_size=words,
+        bos_token_id=words - 2,
+        eos_token_id=words - 1,
+        pad_token_id=words - 1,
         hidden_size=width,
-        intermediate_size=2 * width,
-        num_attention_heads=4,
-        num_hidden_layers=3,
+        intermediate_size=inner or 2 * width,
+        num_attention_heads=heads,
+        num_hidden_layers=deep,
         projection_dim=width,
         max_position_embeddings=77,
     )
