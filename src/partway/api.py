@@ -106,8 +106,7 @@ def edit(
     request = request.with_(model=request.model or profile.name)
     gain, curve = calibration_of(request, profile)
     if share is not None:
-        steps = profile.default_steps
-        found = find(_engine().run, request, share, gain=gain, curve=curve, default_steps=steps)
+        found = find(_engine().run, request, share, gain=gain, curve=curve)
         return replace(found.result, names=names)
     word = named_strength(str(strength), request.dial, gain, curve)
     return replace(_engine().run(request.with_(strength=word)), names=names)

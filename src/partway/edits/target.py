@@ -3,12 +3,13 @@
 A search is a coroutine like a sampler: it yields the strength to try next and is sent what the
 result kept. It knows no model and no picture; `find` runs it.
 
-    guess ── the model's calibration says where pictures keep as much on average
-    draft ── up to two short runs, each a secant step nearer
-    full  ── whole runs, which the steps go on with until one is near enough
+    first   the model's calibration says where pictures keep as much on average
+    second  a step along the average slope
+    others  a secant step between the nearest trials above and below the target
 
-Every run has the same source, prompt and noise, so that only the dial moves. What was found is a
-plain strength: making the picture again needs no search.
+Every run has the same source, prompt, noise and steps, so that only the dial moves: with a third of
+the steps a picture keeps two points more or less, as much as a search may miss. What was found is
+a plain strength: making the picture again needs no search.
 """
 
 from __future__ import annotations
@@ -28,30 +29,18 @@ if TYPE_CHECKING:
     from partway.result import EditResult
 
 MAX_RENDERS = 6
-MAX_DRAFTS = 2
 TOLERANCE = 0.02  # of kept structure
-NEAR = 0.01  # a draft this near is worth a full run
-SHORT = 3  # a draft takes a third of the steps
-LEAST_STEPS = 4  # of a full draft run
 FAINTEST = 0.002  # share of change that stands for "as little as possible"
-# Log-odds of kept per share of change: on average, and the limits of what a picture may show.
-SLOPE, STEEPEST, FLATTEST = -6.0, -20.0, -2.0
+# Log-odds of kept per share of change: on average, and the limits of what two trials may say.
+SLOPE, STEEPEST, FLATTEST = -6.0, -60.0, -2.0
 CAUTION = 0.1  # of a bracket that a step leaves at both its ends
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A strength to try, by its share of change; in a short run or a full one."""
-
-    share: float
-    full: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search came to.
 
-    result   a full run at `strength`; its request has that plain strength
+    result   a run at `strength`; its request has that plain strength
     kept     share of structure the result kept, 0 … 1
     renders  runs it took, the last one included
     """
@@ -66,9 +55,9 @@ class Found:
         return abs(percent(self.kept) - 100 * target) > 100 * TOLERANCE + 1e-9
 
 
-Search: TypeAlias = Generator[Trial, float, Trial]
-Trials: TypeAlias = "Generator[EditRequest, EditResult, Found]"
 Tried: TypeAlias = list[tuple[float, float]]  # (share of change, kept)
+Search: TypeAlias = Generator[float, float, float]
+Trials: TypeAlias = "Generator[EditRequest, EditResult, Found]"
 
 
 def check_keep(keep: float) -> float:
@@ -81,55 +70,48 @@ def check_keep(keep: float) -> float:
     return float(keep)
 
 
-def search(target: float, curve: Curve, *, drafts: bool = True) -> Search:
+def search(target: float, curve: Curve) -> Search:
     """Look for the share of change at which `target` of the structure is kept.
 
     curve   what to expect of the model
-    drafts  whether short runs are worth while
 
-    Ends with the best full trial. Unreachable where even an end of the dial keeps too little, or
+    Ends with the best share tried. Unreachable where even an end of the dial keeps too little, or
     too much.
     """
     share = min(max(curve.share_of_change(1.0 - target), FAINTEST), 1.0)
-    rough: Tried = []
-    while drafts and len(rough) < MAX_DRAFTS:
-        kept = yield Trial(share, full=False)
-        rough.append((share, kept))
-        share = following(rough, target)
-        if abs(kept - target) <= NEAR:
-            break
-    whole: Tried = []
-    while len(rough) + len(whole) < MAX_RENDERS:
-        kept = yield Trial(share, full=True)
-        whole.append((share, kept))
+    tried: Tried = []
+    while len(tried) < MAX_RENDERS and share not in {other for other, _ in tried}:
+        kept = yield share
+        tried.append((share, kept))
         if abs(kept - target) <= TOLERANCE:
             break
         _check_reach(share, kept, target)
-        share = following(whole, target)
-        if share in {tried for tried, _ in whole}:
-            break
-    best = min(whole, key=lambda trial: abs(trial[1] - target))
-    return Trial(best[0], full=True)
+        share = following(tried, target)
+    return min(tried, key=lambda trial: abs(trial[1] - target))[0]
 
 
 def following(tried: Tried, target: float) -> float:
-    """The share to try next: a secant step from the nearest trial, inside what is bracketed.
+    """The share to try next: a secant step, inside what is bracketed.
 
     On average kept falls evenly with share, but each picture lets go around a level of its own, in
     an S; the log-odds of an S are straight, so the step is taken on those.
     """
-    near, *rest = sorted(tried, key=lambda trial: abs(trial[1] - target))
-    slope = SLOPE
-    if rest and rest[0][0] != near[0]:
-        slope = (_log_odds(rest[0][1]) - _log_odds(near[1])) / (rest[0][0] - near[0])
-        slope = min(max(slope, STEEPEST), FLATTEST)
-    step = near[0] + (_log_odds(target) - _log_odds(near[1])) / slope
     low = max((trial for trial in tried if trial[1] > target), default=None)
     high = min((trial for trial in tried if trial[1] <= target), default=None)
     if low is not None and high is not None and low[0] < high[0]:
         margin = CAUTION * (high[0] - low[0])
-        return min(max(step, low[0] + margin), high[0] - margin)
-    return min(max(step, FAINTEST), 1.0)
+        return min(max(_step(low, high, target), low[0] + margin), high[0] - margin)
+    near, *rest = sorted(reversed(tried), key=lambda trial: abs(trial[1] - target))
+    return min(max(_step(near, rest[0] if rest else near, target), FAINTEST), 1.0)
+
+
+def _step(near: tuple[float, float], other: tuple[float, float], target: float) -> float:
+    """Where the line through two trials meets the target; SLOPE where they are the same."""
+    slope = SLOPE
+    if other[0] != near[0]:
+        slope = (_log_odds(other[1]) - _log_odds(near[1])) / (other[0] - near[0])
+        slope = min(max(slope, STEEPEST), FLATTEST)
+    return near[0] + (_log_odds(target) - _log_odds(near[1])) / slope
 
 
 def _log_odds(kept: float) -> float:
@@ -161,7 +143,6 @@ def find(
     *,
     gain: float = 1.0,
     curve: Curve | None = None,
-    default_steps: int = 20,
 ) -> Found:
     """The strength at which `request` keeps `keep` of its source's structure, and the picture.
 
@@ -169,7 +150,7 @@ def find(
 
     All else as of `trials`.
     """
-    walk = trials(request, keep, gain=gain, curve=curve, default_steps=default_steps)
+    walk = trials(request, keep, gain=gain, curve=curve)
     result: EditResult | None = None
     while True:
         try:
@@ -185,13 +166,11 @@ def trials(
     *,
     gain: float = 1.0,
     curve: Curve | None = None,
-    default_steps: int = 20,
 ) -> Trials:
     """The requests of a search: each is yielded to be run, and its result sent back.
 
-    keep           0 … 1; exactly 1 is strength 0
-    gain, curve    the model's calibration; without a curve the promise of dial `standard` guides
-    default_steps  the model's own, where the request names none
+    keep         0 … 1; exactly 1 is strength 0
+    gain, curve  the model's calibration; without a curve the promise of dial `standard` guides
 
     Results within two points where the picture's response allows it in six runs; else the nearest.
     """
@@ -204,27 +183,19 @@ def trials(
         result = yield request.with_(strength=0.0)
         return Found(0.0, result, 1.0, 1)
     guide = curve or typical(gain)
-    short = _short(request, default_steps)
-    walk = search(keep, guide, drafts=short is not None)
+    walk = search(keep, guide)
     results: dict[float, EditResult] = {}
-    renders = 0
-    kept: float | None = None
+    share = next(walk)
     while True:
+        wanted = strength_at(guide.noise_fraction(share), request.dial, gain, curve)
+        strength = 1.0 if share == 1.0 else max(round(wanted, DIGITS), 10**-DIGITS)
+        results[share] = yield request.with_(strength=strength)
         try:
-            trial = next(walk) if kept is None else walk.send(kept)
+            share = walk.send(_kept(results[share]))
         except StopIteration as done:
-            best: Trial = done.value
-            result = results[best.share]
+            result = results[done.value]
             strength = result.request.effective_strength
-            return Found(strength, result, _kept(result), renders)
-        wanted = strength_at(guide.noise_fraction(trial.share), request.dial, gain, curve)
-        strength = 1.0 if trial.share == 1.0 else max(round(wanted, DIGITS), 10**-DIGITS)
-        asked = request if trial.full or short is None else short
-        result = yield asked.with_(strength=strength)
-        renders += 1
-        kept = _kept(result)
-        if trial.full:
-            results[trial.share] = result
+            return Found(strength, result, _kept(result), len(results))
 
 
 def typical(gain: float) -> Curve:
@@ -233,16 +204,6 @@ def typical(gain: float) -> Curve:
         (1.0 - kept, start_noise_fraction(s, "standard", gain)) for s, kept in PROMISED.items()
     ]
     return Curve(((0.0, 0.0), *promised, (1.0, 1.0)))
-
-
-def _short(request: EditRequest, default_steps: int) -> EditRequest | None:
-    """The request with a third of its steps; None where it has few anyway."""
-    if request.steps is not None:
-        few = max(request.steps // SHORT, LEAST_STEPS)
-        return request.with_(steps=few) if few < request.steps else None
-    steps = request.full_steps or default_steps
-    few = max(steps // SHORT, LEAST_STEPS)
-    return request.with_(full_steps=few) if few < steps else None
 
 
 def _kept(result: EditResult) -> float:

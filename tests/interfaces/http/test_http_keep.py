@@ -33,9 +33,7 @@ def test_the_strength_is_the_one_the_library_finds(
     request = EditRequest(
         prompt=FIELDS["prompt"], source=png, model="analytic", full_steps=12
     )  # fmt: skip
-    expected = find(
-        Engine().run, request, 0.6, gain=profile.gain, curve=profile.curve, default_steps=20
-    )
+    expected = find(Engine().run, request, 0.6, gain=profile.gain, curve=profile.curve)
     answer = asked(client, png, keep=keep)
     assert answer.status_code == 200, answer.text
     result = answer.json()["results"][0]

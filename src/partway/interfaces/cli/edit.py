@@ -182,9 +182,7 @@ def _find(
     """Search one item's strength; say what was found."""
     profile = choose_model(item.request.model, None, with_references=bool(item.request.references))
     gain, curve = calibration_for(profile)
-    found = find(
-        run, item.request, keep, gain=gain, curve=curve, default_steps=profile.default_steps
-    )
+    found = find(run, item.request, keep, gain=gain, curve=curve)
     runs = f"{found.renders} runs" if found.renders > 1 else "1 run"
     report.say(f"{item.name}: strength {found.strength:g} keeps {percent(found.kept)} % ({runs})")
     if found.missed(keep):

@@ -32,7 +32,7 @@ def trials_of(checked: list[Checked], keep: float) -> tuple[Trials, EditRequest]
     if profile is None:
         raise AssertionError("a strength that is looked for is not 0")
     gain, curve = calibration_of(request, profile)
-    walk = trials(request, keep, gain=gain, curve=curve, default_steps=profile.default_steps)
+    walk = trials(request, keep, gain=gain, curve=curve)
     return walk, next(walk)
 
 
