@@ -10,6 +10,7 @@ from partway import images
 from partway.errors import OutputExists
 from partway.metadata.describe import describe
 from partway.metadata.embed import embed, without
+from partway.metadata.silent import silent
 
 if TYPE_CHECKING:
     import os
@@ -103,6 +104,7 @@ class EditResult:
         keep_gps     the file tells the place the source was taken at, if the source does
         """
         source, carried = self.request.source, self.carried
+        note = None
         enlarged = self.request.extend is not None or self.request.scale is not None
         untouched = not self.plan.levels and quality is None and not enlarged
         if source is not None and (keep_gps or untouched):
@@ -110,9 +112,11 @@ class EditResult:
             carried = picture.carried
             if untouched:
                 own = images.same_stream(source, format_name, deep=picture.deep, keep_gps=keep_gps)
+                copied = own if own is None or metadata else silent(own)
+                if copied is not None:
+                    return copied, None
                 if own is not None:
-                    return own, None
-        note = None
+                    note = "written anew, to leave out what it said of how it was made"
         if metadata:
             carried, note = embed(carried, describe(self, folder), format_name)
         else:

@@ -43,7 +43,7 @@ def test_comments_as_programs_write_them(value: bytes, text: str) -> None:
 @given(st.binary(max_size=300), st.sampled_from([b"", b"II*\0", b"MM\0*", b"Exif\0\0II*\0"]))
 def test_garbage_is_read_as_nothing_or_something(garbage: bytes, head: bytes) -> None:
     exif.read(head + garbage)
-    exif.without_comment(head + garbage)
+    exif.without_settings(head + garbage)
     assert exif.read(exif.with_comment(head + garbage, "a comment", "x"))[exif.USER_COMMENT]
 
 
@@ -65,9 +65,9 @@ def test_other_entries_stay_and_the_comment_goes() -> None:
     source = Image.Exif()
     source[0x010F], source[0x0132] = "Maker", "2026:11:25 09:00:00"
     block = exif.with_comment(source.tobytes(), "ours", "Partway")
-    kept = exif.without_comment(block)
+    kept = exif.without_settings(block)
     assert kept is not None
     assert exif.read(kept, [0x010F])[0x010F].startswith(b"Maker")
     assert exif.USER_COMMENT not in exif.read(kept)
-    assert exif.without_comment(source.tobytes()) == source.tobytes()
-    assert exif.without_comment(None) is None
+    assert exif.without_settings(source.tobytes()) == source.tobytes()
+    assert exif.without_settings(None) is None

@@ -24,7 +24,7 @@ from partway.images.modes import rgb_of
 from partway.images.picture import Picture, Pixels
 from partway.images.read import FORMATS, MAX_BYTES, MAX_PIXELS, MAX_SIDE, MAX_UPLOAD, load
 from partway.images.sources import ImageLike, read_bytes
-from partway.images.streams import same_stream
+from partway.images.streams import same_stream, without_texts
 from partway.images.whole_files import write_whole
 from partway.images.write import SUFFIXES, check_quality, encode, format_for, save
 
@@ -58,5 +58,6 @@ __all__ = [
     "same_stream",
     "save",
     "to_canvas",
+    "without_texts",
     "write_whole",
 ]

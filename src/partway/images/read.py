@@ -6,7 +6,7 @@ import hashlib
 import io
 import struct
 import warnings
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -191,12 +191,14 @@ def _register_heif(name: str) -> None:
     heif.register_heif_opener(thumbnails=False)
 
 
-def without_text(png: bytes) -> bytes:
-    """A PNG without its text chunks."""
+def without_text(png: bytes, keywords: Collection[str] | None = None) -> bytes:
+    """A PNG without its text chunks: all, or those of these keywords."""
     pieces, at = [png[:8]], 8
     while at < len(png):
         end = at + 12 + int.from_bytes(png[at : at + 4], "big")
-        if png[at + 4 : at + 8] not in {b"tEXt", b"zTXt", b"iTXt"}:
+        keyword = png[at + 8 : end - 4].partition(b"\0")[0].decode("latin-1")
+        text = png[at + 4 : at + 8] in {b"tEXt", b"zTXt", b"iTXt"}
+        if not text or (keywords is not None and keyword not in keywords):
             pieces.append(png[at:end])
         at = end
     return b"".join(pieces)

@@ -1,8 +1,8 @@
 """The source's own file as the result of strength 0, where writing it anew would lose something.
 
 Compressing a lossy format again changes pixels, and files of 16 bits per colour are read with 8.
-So the stream is copied. Only the place it was taken at is blanked, in its bytes: every other byte
-stays where it was.
+So the stream is copied. Only the place it was taken at is blanked, and how it was made where that
+is not to be told, in its bytes: every other byte stays where it was.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Collection, Iterator
 
 from partway.images.carried import PLACE, cut_properties
 from partway.images.kinds import format_of
+from partway.images.read import without_text
 
 LOSSY = {"JPEG", "WEBP", "AVIF"}
 TIFF_HEADER = re.compile(rb"II\*\0|MM\0\*")
 PACKET = re.compile(rb"<x:xmpmeta.*?</x:xmpmeta>", re.DOTALL)
-GPS_POINTER = 0x8825
+EXIF_POINTER, GPS_POINTER = 0x8769, 0x8825
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 MAX_ENTRIES = 1000
 
@@ -38,17 +40,44 @@ def same_stream(data: bytes, format_name: str, *, deep: bool, keep_gps: bool) ->
     return _without_place(data)
 
 
+def without_texts(
+    data: bytes, *, tags: Collection[int], properties: bytes, keywords: Collection[str]
+) -> bytes | None:
+    """The file with these texts blanked and no pixel another; None where one never ends.
+
+    tags        of EXIF
+    properties  a pattern of qualified names of XMP
+    keywords    of a PNG's text chunks, which are taken out
+    """
+    if format_of(data) == "PNG":
+        return without_text(data, keywords)
+    blanked = bytearray(data)
+    for header in TIFF_HEADER.finditer(data):
+        start, order = header.start(), _order(data, header.start())
+        first = _entries(data, start, _first(data, start))
+        inner = [_entries(data, start, at) for at in _pointed(data, start, EXIF_POINTER)]
+        for entry in (entry for entries in (first, *inner) for entry in entries):
+            if struct.unpack_from(order + "H", data, entry)[0] in tags:
+                _blank_value(blanked, start, entry)
+    return _without_properties(blanked, properties)
+
+
 def _without_place(data: bytes) -> bytes | None:
     """Bytes with every EXIF directory of a place and its XMP properties blanked."""
     blanked = bytearray(data)
     for header in TIFF_HEADER.finditer(data):
         _blank_gps(blanked, header.start())
-    for packet in PACKET.finditer(data):
-        clean = cut_properties(packet[0], PLACE, same_length=True)
+    return _without_properties(blanked, PLACE)
+
+
+def _without_properties(data: bytearray, names: bytes) -> bytes | None:
+    """Bytes with properties of every XMP packet blanked; None where one never ends."""
+    for packet in PACKET.finditer(bytes(data)):
+        clean = cut_properties(packet[0], names, same_length=True)
         if clean is None:
             return None
-        blanked[packet.start() : packet.end()] = clean
-    return bytes(blanked)
+        data[packet.start() : packet.end()] = clean
+    return bytes(data)
 
 
 def _without_place_png(data: bytes) -> bytes | None:
@@ -69,29 +98,48 @@ def _without_place_png(data: bytes) -> bytes | None:
 
 def _blank_gps(data: bytearray, start: int) -> None:
     """Blank the place in the TIFF structure that begins at `start`, if it is one and has one."""
-    order = "<" if data[start] == ord("I") else ">"
-
-    def entries(offset: int) -> list[int]:
-        """Where the entries of a directory are."""
-        at = start + offset
-        if at + 2 > len(data):
-            return []
-        (count,) = struct.unpack_from(order + "H", data, at)
-        if not 0 < count <= MAX_ENTRIES or at + 2 + 12 * count > len(data):
-            return []
-        return [at + 2 + 12 * i for i in range(count)]
-
-    if start + 8 > len(data):
-        return
-    for entry in entries(struct.unpack_from(order + "I", data, start + 4)[0]):
-        tag, kind, count, offset = struct.unpack_from(order + "HHII", data, entry)
-        if tag != GPS_POINTER or kind not in {4, 13} or count != 1:
-            continue
-        for inner in entries(offset):
-            _, kind, count, value = struct.unpack_from(order + "HHII", data, inner)
-            size = SIZES.get(kind, 1) * count
-            if size > 4 and start + value + size <= len(data):
-                data[start + value : start + value + size] = bytes(size)
+    for offset in list(_pointed(data, start, GPS_POINTER)):
+        for inner in _entries(data, start, offset):
+            _blank_value(data, start, inner)
             data[inner : inner + 12] = bytes(12)
         if start + offset + 2 <= len(data):
             data[start + offset : start + offset + 2] = bytes(2)  # a directory of no entries
+
+
+def _blank_value(data: bytearray, start: int, entry: int) -> None:
+    """Blank the value of an entry, where it lies elsewhere in the file."""
+    _, kind, count, value = struct.unpack_from(_order(data, start) + "HHII", data, entry)
+    size = SIZES.get(kind, 1) * count
+    if size > 4 and start + value + size <= len(data):
+        data[start + value : start + value + size] = bytes(size)
+
+
+def _order(data: bytes | bytearray, start: int) -> str:
+    """The byte order of a TIFF structure, as struct has it."""
+    return "<" if data[start] == ord("I") else ">"
+
+
+def _first(data: bytes | bytearray, start: int) -> int:
+    """Offset of its first directory; 0, which is none, where it is cut short."""
+    if start + 8 > len(data):
+        return 0
+    return struct.unpack_from(_order(data, start) + "I", data, start + 4)[0]
+
+
+def _entries(data: bytes | bytearray, start: int, offset: int) -> list[int]:
+    """Where the entries of a directory are."""
+    at = start + offset
+    if not offset or at + 2 > len(data):
+        return []
+    (count,) = struct.unpack_from(_order(data, start) + "H", data, at)
+    if not 0 < count <= MAX_ENTRIES or at + 2 + 12 * count > len(data):
+        return []
+    return [at + 2 + 12 * i for i in range(count)]
+
+
+def _pointed(data: bytes | bytearray, start: int, pointer: int) -> Iterator[int]:
+    """Offsets of the directories that the first one has under this tag."""
+    for entry in _entries(data, start, _first(data, start)):
+        tag, kind, count, offset = struct.unpack_from(_order(data, start) + "HHII", data, entry)
+        if tag == pointer and kind in {4, 13} and count == 1:
+            yield offset

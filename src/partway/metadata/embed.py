@@ -76,7 +76,7 @@ def without(carried: Carried) -> Carried:
     return replace(
         carried,
         text=text,
-        exif=exif.without_comment(carried.exif),
+        exif=exif.without_settings(carried.exif),
         xmp=_without_record(carried.xmp),
     )
 

@@ -19,6 +19,7 @@ UNICODE = b"UNICODE\x00"
 MAX_BLOCK = 64 * 2**20
 MAX_VALUE = 4 * 2**20
 MERGED = 2**20  # bytes of a source's block that is taken over into a result
+GRAPH_TAGS, GRAPHS = (MODEL, MAKE), ("prompt", "workflow")  # where ComfyUI's WebP has them
 READ = (MAKE, MODEL, SOFTWARE, MAKER_NOTE, USER_COMMENT)
 BYTE, UNDEFINED = 1, 7
 # Tags of the Exif directory that hold bytes of no type; Pillow writes them as numbers, and readers
@@ -101,13 +102,22 @@ def with_comment(block: bytes | None, comment: str | None, software: str) -> byt
         return with_comment(None, comment, software)
 
 
-def without_comment(block: bytes | None) -> bytes | None:
-    """A block without its UserComment; the block itself where it has none."""
-    if block is None or USER_COMMENT not in read(block):
+def graph(value: bytes) -> tuple[str, str] | None:
+    """Key and text where a tag holds a graph of ComfyUI's WebP files, as in "prompt:{…}"."""
+    key, mark, text = value.decode("utf-8", "replace").partition(":")
+    return (key.lower(), text.rstrip("\x00")) if mark and key.lower() in GRAPHS else None
+
+
+def without_settings(block: bytes | None) -> bytes | None:
+    """A block without its UserComment and graphs; the block itself where it has neither."""
+    found = {} if block is None else read(block)
+    graphs = [tag for tag in GRAPH_TAGS if graph(found.get(tag, b"")) is not None]
+    if USER_COMMENT not in found and not graphs:
         return block
     exif = _opened(block)
     exif.get_ifd(EXIF_DIRECTORY).pop(USER_COMMENT, None)
-    exif.pop(USER_COMMENT, None)
+    for tag in (USER_COMMENT, *graphs):
+        exif.pop(tag, None)
     try:
         return _retyped(exif.tobytes())
     except (OSError, ValueError, TypeError, KeyError, struct.error, OverflowError):

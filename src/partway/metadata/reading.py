@@ -140,10 +140,9 @@ def _texts(image: Image.Image, data: bytes) -> dict[str, str]:
     comment = tags.get(exif.USER_COMMENT)
     if comment is not None:
         found.setdefault(PARAMETERS, exif.comment_text(comment)[:MAX_TEXT])
-    for tag in (exif.MODEL, exif.MAKE):  # ComfyUI's WebP: "prompt:{…}"
-        key, mark, value = tags.get(tag, b"").decode("utf-8", "replace").partition(":")
-        if mark and key.lower() in {"prompt", "workflow"}:
-            found.setdefault(key.lower(), value.rstrip("\x00")[:MAX_TEXT])
+    for tag in exif.GRAPH_TAGS:
+        if (said := exif.graph(tags.get(tag, b""))) is not None:
+            found.setdefault(said[0], said[1][:MAX_TEXT])
     comment = image.info.get("comment")
     if isinstance(comment, bytes):  # JPEG, GIF
         text = comment.decode("utf-8", "replace")[:MAX_TEXT]
