@@ -101,7 +101,8 @@ def following(tried: Tried, target: float) -> float:
     if low is not None and high is not None and low[0] < high[0]:
         margin = CAUTION * (high[0] - low[0])
         return min(max(_step(low, high, target), low[0] + margin), high[0] - margin)
-    near, *rest = sorted(reversed(tried), key=lambda trial: abs(trial[1] - target))
+    latest = tried[::-1]  # first among equals: from an earlier one the step would be the same again
+    near, *rest = sorted(latest, key=lambda trial: abs(trial[1] - target))
     return min(max(_step(near, rest[0] if rest else near, target), FAINTEST), 1.0)
 
 
