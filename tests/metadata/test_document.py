@@ -39,7 +39,7 @@ documents = st.builds(
         Made,
         evaluations=st.integers(0, 1000),
         noise_fraction=st.floats(0, 1),
-        kept=st.none() | st.just({"structure": 0.5, "color": 1.0}),
+        kept=st.none() | st.just({"structure": -0.25, "color": 1.0}),
         size=st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999)),
         pixels=st.sampled_from([None, HASH]),
     ),

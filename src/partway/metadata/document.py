@@ -63,7 +63,8 @@ class Made:
     precision       of the network that ran, "none" without one
     mode            "exact" or "shared" network calls
     noise_fraction  where the edit started, 0 … 1
-    kept            share of the source's structure and colour that is left; None without one
+    kept            signed shares of the source's structure and colour that are left, see
+                    fidelity.Kept; None without one
     pixels          SHA-256 of the pixels, see `digest_of`
     digital_source  term of IPTC's vocabulary that the rule came to, or None
     """
@@ -281,9 +282,12 @@ def _share(value: object) -> float | None:
 
 
 def _shares(value: dict[str, Any]) -> dict[str, float]:
-    """Named numbers from 0 to 1."""
-    numbers = {name: _share(each) for name, each in list(value.items())[:16]}
-    return {name: number for name, number in numbers.items() if number is not None}
+    """Named numbers from -1 to 1."""
+    return {
+        name: float(each)
+        for name, each in list(value.items())[:16]
+        if isinstance(each, (int, float)) and not isinstance(each, bool) and -1 <= each <= 1
+    }
 
 
 def _size(value: object) -> tuple[int, int] | None:

@@ -39,6 +39,16 @@ def test_a_result(run: Run, result: str) -> None:
         assert word in done.stdout, word
 
 
+def test_nothing_kept_is_said_as_when_it_was_made(run: Run, work: Path) -> None:
+    """Less is kept than of an unrelated picture: the share is below 0."""
+    done = run("icon.png", "lime", "-s", "0.9", "-m", "analytic", "-o", "a.png", "--json")
+    assert "kept 0 % of the structure" in done.stderr
+    assert run.lines(done)[0]["kept"]["structure"] < 0.0
+    assert "0 % of structure" in run("info", "a.png").stdout
+    (line,) = run.lines(run("info", "--json", "a.png"))
+    assert line["partway"]["made"]["kept"] == run.lines(done)[0]["kept"]
+
+
 def test_a_result_as_json(run: Run, result: str) -> None:
     (line,) = run.lines(run("info", "--json", result))
     assert line["path"] == result

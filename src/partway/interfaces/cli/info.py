@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from partway.errors import InvalidRequest, PartwayError
+from partway.fidelity import percent
 from partway.interfaces.cli.inputs import read_file
 from partway.interfaces.cli.report import Reporter, emit, printable
 from partway.interfaces.cli.running import raise_errors
@@ -100,7 +101,7 @@ def _of_document(document: Document) -> Iterator[tuple[str, str]]:
         for file in files:
             yield KINDS.get(kind, kind), _of_file(file)
     if made.kept:
-        yield "kept", ", ".join(f"{100 * v:.0f} % of {k}" for k, v in made.kept.items())
+        yield "kept", ", ".join(f"{percent(v)} % of {k}" for k, v in made.kept.items())
     yield "ran", f"{made.precision}, {made.mode}"
     if document.parent is not None:
         yield "refines", f"SHA-256 {document.parent[:16]}…"
