@@ -156,8 +156,9 @@ def replay(
     notes = [*result.warnings, *found.notes]
     if is_same(result, document) is False:
         notes.append(OTHER_PIXELS)
-    name = _name(source) or (document.source.name if document.source is not None else None)
-    return replace(result, warnings=tuple(notes), names=Names(name))
+    names = Names.recorded(document, Path(file).parent)
+    names = replace(names, source=_name(source) or names.source)
+    return replace(result, warnings=tuple(notes), names=names)
 
 
 def sweep(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from partway.fidelity import Kept
+    from partway.metadata.document import Document
     from partway.plan import Plan
     from partway.request import EditRequest
 
@@ -35,6 +36,19 @@ class Names:
     parent: str | None = None
     mask: str | None = None
     strength_map: str | None = None
+
+    @classmethod
+    def recorded(cls, document: Document, folder: Path) -> Names:
+        """Those of a record, as seen from here; `folder` is its picture's."""
+
+        def of(field: str) -> list[str | None]:
+            files = document.files.get(field, ())
+            return [None if file.name is None else str(folder / file.name) for file in files]
+
+        (source, mask, strength_map) = (
+            next(iter(of(field)), None) for field in ("source", "mask", "strength_map")
+        )
+        return cls(source, tuple(of("references")), document.parent, mask, strength_map)
 
     def of(self, field: str) -> tuple[str | None, ...]:
         """The names of the files a field of the request held."""

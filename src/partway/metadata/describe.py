@@ -154,7 +154,7 @@ def _relative(name: str | None, folder: Path | None) -> str | None:
     path = Path(name)
     found = path.name
     if folder is not None:
-        home, here = path.absolute().parent, folder.absolute()
+        home, here = path.parent.resolve(), folder.resolve()
         for hops, each in enumerate((here, *here.parents[:HOPS])):
             if each == home:
                 found = "../" * hops + path.name

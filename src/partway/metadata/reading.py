@@ -60,15 +60,16 @@ class Metadata:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def read_metadata(source: ImageLike) -> Metadata:
+def read_metadata(source: ImageLike, name: str = "the file") -> Metadata:
     """Read what a picture's file says about itself and how it was made.
 
     source  a path, the bytes of an image file, an open file
+    name    what to call it in errors
 
     UnreadableImage where it is no picture; whatever its metadata holds raises nothing.
     """
     data = images.read_bytes(source)
-    with opened(data) as image:
+    with opened(data, name) as image:
         return _read(image, data)
 
 

@@ -83,6 +83,8 @@ def test_of_several_files_those_that_can_be_read(run: Run, work: Path) -> None:
     assert "96×64" in done.stdout
     assert "no.png" in done.stderr
     assert "gone.png" in done.stderr
+    assert "2 of 3 files not read" in done.stderr
+    assert "no.png is no picture" in run("info", "no.png").stderr
 
 
 def test_stdin(run: Run, work: Path) -> None:

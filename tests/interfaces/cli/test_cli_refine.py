@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from partway.metadata import Document, read_metadata
 
@@ -42,6 +43,25 @@ def test_with_its_own_settings(run: Run, work: Path, result: Path) -> None:
     assert record(path).parent == sha256(result.read_bytes()).hexdigest()
     before, after = run.pixels(result).astype(int), run.pixels(path)
     assert 0 < np.abs(before - after).mean() < 60
+
+
+def test_its_style_goes_by_its_name(run: Run, work: Path) -> None:
+    Image.new("RGB", (32, 24), "navy").save("paper.png")
+    args = ("--style", "paper.png", "-s", "0")  # at 0 nothing is computed, and all of it recorded
+    assert run("icon.png", *args, "-o", "out/a.png").exit_code == 0
+    assert run("refine", "out/a.png", "-s", "0", "-o", "out/b.png").exit_code == 0
+    (style,) = record(work / "out/b.png").files["references"]
+    assert style.name == "../paper.png"
+    done = run("replay", "out/b.png", "-o", "out/c.png")
+    assert done.exit_code == 0, done.stderr
+    assert record(work / "out/c.png") == record(work / "out/b.png")
+
+
+def test_from_stdin(run: Run, work: Path, result: Path) -> None:
+    assert run("refine", "-", stdin=result.read_bytes()).exit_code == 0
+    found = record(work / "stdin-refined.png")
+    assert found.source is not None
+    assert found.source.name is None
 
 
 def test_what_is_given_comes_first(run: Run, work: Path, result: Path) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from partway import replay
+
 if TYPE_CHECKING:
     from .conftest import Run
 
@@ -27,6 +29,27 @@ def test_bit_for_bit(run: Run, result: Path) -> None:
     again = result.with_name("icon-s0.37-replay.png")
     assert np.array_equal(run.pixels(again), run.pixels(result))
     assert again.read_bytes() == result.read_bytes()  # the record too
+
+
+def test_again_and_again_in_a_folder_of_its_own(run: Run, work: Path) -> None:
+    """What was made again names its files as the first did: they are found again."""
+    Image.new("L", run.size("icon.png"), 255).save("all.png")
+    args = ("--mask", "all.png", "-s", "0.4", "-m", "analytic", "-o", "out/a.png")
+    made = run("icon.png", "navy", *args)
+    assert made.exit_code == 0, made.stderr
+    assert run("replay", "out/a.png", "-o", "out/b.png").exit_code == 0
+    done = run("replay", "out/b.png", "-o", "out/c.png")
+    assert done.exit_code == 0, done.stderr
+    first = (work / "out/a.png").read_bytes()
+    assert (work / "out/b.png").read_bytes() == (work / "out/c.png").read_bytes() == first
+    replay("out/a.png").save("out/d.png")
+    assert (work / "out/d.png").read_bytes() == first
+
+
+def test_from_stdin(run: Run, work: Path, result: Path) -> None:
+    done = run("replay", "-", stdin=result.read_bytes())
+    assert done.exit_code == 0, done.stderr
+    assert np.array_equal(run.pixels(work / "stdin-replay.png"), run.pixels(result))
 
 
 def test_from_a_lossy_file(run: Run, work: Path, result: Path) -> None:

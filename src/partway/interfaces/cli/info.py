@@ -10,7 +10,7 @@ from rich.text import Text
 
 from partway.errors import InvalidRequest, PartwayError
 from partway.fidelity import percent
-from partway.interfaces.cli.inputs import read_file
+from partway.interfaces.cli.inputs import called, read_file
 from partway.interfaces.cli.report import Reporter, emit, printable
 from partway.interfaces.cli.running import raise_errors
 from partway.interfaces.facts import file_facts
@@ -38,7 +38,7 @@ def command(*, files: tuple[str, ...], as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for name in files:
         try:
-            metadata = read_metadata(read_file(name))
+            metadata = read_metadata(read_file(name), called(name))
         except PartwayError as error:
             errors.append((name, error))
             continue
@@ -48,7 +48,8 @@ def command(*, files: tuple[str, ...], as_json: bool) -> None:
         console.print(Text(printable(name), style="bold"))
         for label, text in lines(metadata):
             console.print(Text.assemble((f"  {label:<14} ", "dim"), printable(text, LONGEST)))
-    raise_errors(errors, len(files) - len(errors), len(files), Reporter(as_json=as_json))
+    read = len(files) - len(errors)
+    raise_errors(errors, read, len(files), Reporter(as_json=as_json), "files not read")
 
 
 def lines(metadata: Metadata) -> Iterator[tuple[str, str]]:

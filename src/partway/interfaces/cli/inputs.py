@@ -133,9 +133,14 @@ def strength_of(asked: float | str | None, dial: str, profile: Profile | None) -
     return named_strength(asked, dial, gain, curve)
 
 
+def called(name: str) -> str:
+    """What a file goes by in messages and in names of results."""
+    return "stdin" if name == STDIN else name
+
+
 def names_of(
     source: str | None,
-    styles: Sequence[str] = (),
+    styles: Sequence[str | None] = (),
     parent: str | None = None,
     mask: str | None = None,
     strength_map: str | None = None,
@@ -177,12 +182,11 @@ def read_source(
 ) -> Source:
     """Read and decode a source and choose its model; a strength of exactly 0 needs none."""
     data = read_file(name)
-    called = "stdin" if name == STDIN else name
-    picture = images.load(data, called)
+    picture = images.load(data, called(name))
     profile = None
     if strength != 0.0:
-        profile = choose_model(model, picture, called, with_references=styled)
-    path = Path(called)
+        profile = choose_model(model, picture, called(name), with_references=styled)
+    path = Path(called(name))
     return Source(name, data, path.stem, path.parent, picture.extent, profile)
 
 

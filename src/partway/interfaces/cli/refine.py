@@ -14,6 +14,7 @@ from partway.engine import Engine
 from partway.errors import InvalidRequest
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
+    called,
     names_of,
     read_file,
     read_prompt,
@@ -28,6 +29,7 @@ from partway.interfaces.cli.values import Seed, Strength
 from partway.metadata import read_metadata
 from partway.metadata.refine import DEFAULT_STRENGTH, parent_of, refine_of
 from partway.noise import MAX_SEED
+from partway.result import Names
 from partway.settings import calibrated, load_settings
 
 if TYPE_CHECKING:
@@ -111,11 +113,12 @@ def command(
         raise InvalidRequest("-o - writes the picture to stdout: not together with --json")
     report = Reporter(quiet=quiet, as_json=as_json)
     data = read_file(file)
-    path = Path(file)
-    picture = images.load(data, file)
+    path = Path(called(file))
+    picture = images.load(data, called(file))
+    metadata = read_metadata(data)
     request, notes = refine_of(
         data,
-        read_metadata(data),
+        metadata,
         path.parent,
         prompt=_prompt(words, prompt),
         model=model,
@@ -125,30 +128,32 @@ def command(
         strength=None if isinstance(strength, str) else strength,
         **given,
     )
-    called = "none"
+    model_name = "none"
     if request.effective_strength != 0.0:
         styled = bool(request.references)
-        profile = choose_model(request.model, picture, file, with_references=styled)
-        called = profile.name
+        profile = choose_model(request.model, picture, called(file), with_references=styled)
+        model_name = profile.name
         request = request.with_(model=request.model or profile.name)
         if request.gain is None and request.curve is None:
             request = calibrated(request, profile)
         if isinstance(strength, str):
             request = request.with_(strength=strength_of(strength, request.dial, profile))
     rows = _seeds(request, loops, variations)
-    targets = _targets(output, path, request, called, rows, force=force)
+    targets = _targets(output, path, request, model_name, rows, force=force)
     check_qualities(quality, [target for row in targets for target in row])
     report.hints(notes)
-    metadata = wants_metadata(no_metadata=no_metadata)
+    names: tuple[str | None, ...] = styles
+    if not styles and request.references and metadata.document is not None:
+        names = Names.recorded(metadata.document, path.parent).references
     first = Item(
         request,
-        file,
+        called(file),
         None,
         picture.extent,
         quality,
         keep_gps,
-        names_of(file, styles, parent_of(data)),
-        metadata,
+        names_of(file, names, parent_of(data)),
+        wants_metadata(no_metadata=no_metadata),
     )
     _run([first] * variations, rows, targets, report)
 
@@ -179,7 +184,7 @@ def _targets(
     output: str | None,
     path: Path,
     request: EditRequest,
-    called: str,
+    model_name: str,
     rows: list[list[int]],
     *,
     force: bool,
@@ -191,7 +196,7 @@ def _targets(
     if len(rows) > 1:
         pattern += "-{n}"
     namings = [
-        Naming(path.parent, path.stem, request.effective_strength, seed, called)
+        Naming(path.parent, path.stem, request.effective_strength, seed, model_name)
         for row in rows
         for seed in row
     ]

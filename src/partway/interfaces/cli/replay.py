@@ -11,6 +11,7 @@ from partway.errors import InvalidRequest
 from partway.geometry import Extent
 from partway.interfaces.cli import options
 from partway.interfaces.cli.inputs import (
+    called,
     names_of,
     read_file,
     read_styles,
@@ -20,8 +21,8 @@ from partway.interfaces.cli.outputs import STDOUT, Naming, check_qualities, sett
 from partway.interfaces.cli.report import Reporter, emit, record
 from partway.interfaces.cli.running import Item, raise_errors, run_items
 from partway.metadata import read_metadata
-from partway.metadata.document import Document
 from partway.metadata.replay import is_same, record_of, replay_of
+from partway.result import Names
 from partway.settings import load_settings
 
 
@@ -75,8 +76,8 @@ def command(
     if output == STDOUT and as_json:
         raise InvalidRequest("-o - writes the picture to stdout: not together with --json")
     report = Reporter(quiet=quiet, as_json=as_json)
-    document = record_of(read_metadata(read_file(file)))
-    path = Path(file)
+    document = record_of(read_metadata(read_file(file), called(file)))
+    path = Path(called(file))
     found = replay_of(
         document,
         path.parent,
@@ -96,39 +97,34 @@ def command(
     target = settle(output, [naming], pattern="{stem}-replay.png", force=force)[0]
     check_qualities(quality, [target])
     report.hints(found.notes)
-    recorded = document.source
-    if source is None and recorded is not None and recorded.name is not None:
-        source = str(path.parent / recorded.name)
+    recorded = Names.recorded(document, path.parent)
+    source = source or recorded.source
     item = Item(
         request,
-        source or file,
+        called(source or file),
         target,
         Extent(*(document.made.size or (1, 1))),
         quality,
         keep_gps,
         names_of(
             source,
-            styles,
-            document.parent,
-            mask or _recorded(document, "mask", path),
-            strength_map or _recorded(document, "strength_map", path),
+            (*styles, *recorded.references[len(styles) :]),
+            recorded.parent,
+            mask or recorded.mask,
+            strength_map or recorded.strength_map,
         ),
         metadata=wants_metadata(no_metadata=no_metadata),
     )
     lines = Reporter(quiet=quiet)
     finished = run_items([item], report, lambda i, p, r: lines.picture(i.name, p, r))
-    raise_errors([(file, error) for error in finished.errors.values()], finished.made, 1, report)
+    raise_errors(
+        [(called(file), error) for error in finished.errors.values()], finished.made, 1, report
+    )
     same = is_same(finished.results[0], document)
     if same is False:
         report.hints([f"{OTHER_PIXELS}: another processor, version or input made them"])
     elif same:
-        report.say(f"the same picture as {file}, bit for bit")
+        report.say(f"the same picture as {called(file)}, bit for bit")
     if as_json:
         line = record(item.name, finished.paths.get(0), finished.results[0])
         emit(line | {"replay_of": file, "same_pixels": same, "notes": found.notes})
-
-
-def _recorded(document: Document, field: str, path: Path) -> str | None:
-    """A file of the record, as seen from here."""
-    file = next(iter(document.files.get(field, ())), None)
-    return None if file is None or file.name is None else str(path.parent / file.name)

@@ -213,7 +213,11 @@ def _chunks(items: Sequence[Item]) -> Iterator[range]:
 
 
 def raise_errors(
-    errors: Sequence[tuple[str, PartwayError]], written: int, total: int, report: Reporter
+    errors: Sequence[tuple[str, PartwayError]],
+    written: int,
+    total: int,
+    report: Reporter,
+    failed: str = "pictures not written",
 ) -> None:
     """Nothing if all went well; the error itself if there is one and no picture; else a line each.
 
@@ -226,7 +230,7 @@ def raise_errors(
     for name, error in errors:
         report.error(name, error)
     worst = min(error.exit_code for _, error in errors)
-    raise SomeFailed(f"{total - written} of {total} pictures not written", worst)
+    raise SomeFailed(f"{total - written} of {total} {failed}", worst)
 
 
 @contextmanager
