@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from partway.errors import InputsDiffer, NoMetadata
-from partway.metadata import Metadata, read_metadata
+from partway.families import profile_of
+from partway.metadata import Document, Metadata, read_metadata
+from partway.metadata.document import file_of
+from partway.metadata.fingerprint import fingerprint_of
 from partway.metadata.refine import TAKEN, parent_of, refine_of
 from partway.noise import MAX_SEED
 from partway.request import EditRequest
@@ -75,7 +79,7 @@ def test_the_list_of_what_is_taken_is_whole() -> None:
     apart |= {"strength_map", "mask", "alpha_mask", "mask_invert", "mask_grow", "mask_feather"}
     apart |= {"fill", "only_masked", "padding"}  # a refinement is of the whole picture
     apart |= {"extend", "scale"}  # and of the size it has
-    apart |= {"dialect", "loras"}  # a refinement is our own; a record names no file to load
+    apart |= {"dialect", "loras"}  # a refinement is our own; adapters go with the model
     assert set(TAKEN) == names - apart
 
 
@@ -130,6 +134,32 @@ def test_a_file_does_not_choose_what_runs(data: bytes, name: str) -> None:
         refined(data, replace(metadata, document=hostile))
     own = replace(hostile, model="analytic", fingerprint=None)
     assert refined(data, replace(metadata, document=own)).model == "analytic"
+
+
+def test_a_lora_goes_with_its_model(data: bytes, tmp_path: Path) -> None:
+    metadata = read_metadata(data)
+    document = metadata.document
+    assert document is not None
+    asked = {**document.request, "loras": ["film.safetensors:0.8"]}
+    listed = {**document.files, "loras": (file_of(b"weights", "film.safetensors"),)}
+    document = replace(document, request=asked, files=listed)
+
+    def refined_by(document: Document, **given: Any) -> tuple[EditRequest, list[str]]:
+        return refine_of(data, replace(metadata, document=document), tmp_path, **given)
+
+    with pytest.raises(InputsDiffer, match="--lora FILE"):
+        refined_by(document)
+    given, _ = refined_by(document, loras=("other.safetensors:2",))
+    assert given.loras == ("other.safetensors:2",)
+    file = tmp_path / "film.safetensors"
+    file.write_bytes(b"weights")
+    assert refined_by(document)[0].loras == (f"{file}:0.8",)
+    other, notes = refined_by(document, model="pocket")
+    assert other.loras == ()
+    assert "its LoRA" in notes[0]
+    known = fingerprint_of(profile_of("pocket"))
+    named, _ = refined_by(replace(document, model="a", fingerprint=known), model="pocket")
+    assert named.loras == (f"{file}:0.8",)
 
 
 def test_parents_are_named_by_their_bytes(data: bytes) -> None:

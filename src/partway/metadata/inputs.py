@@ -143,6 +143,11 @@ class Finder:
             )
         return chosen
 
+    def is_model(self, document: Document, name: str | None) -> bool:
+        """Whether a model that was named is the very one of a record."""
+        known = document.fingerprint
+        return name is not None and known is not None and _fingerprint(name) == known
+
     def _differs(self, message: str) -> None:
         """Stop, or note it."""
         if not self.anyway:
@@ -179,7 +184,7 @@ def _read(place: Path, size: int | None) -> bytes | None:
 
 
 def _fingerprint(model: str) -> str | None:
-    """Of the model of a person's settings; None where it cannot be read."""
+    """Of a model that a person or their settings name; None where it cannot be read."""
     try:
         return fingerprint_of(profile_of(model))
     except PartwayError:

@@ -1,6 +1,7 @@
 """A result as the next source: its own settings, another start, a low strength.
 
-Taken over is the list below and nothing else. From another program's file only its prompts are.
+Taken over is the list below, what belongs to the model that runs again (its calibration, LoRA) and
+nothing else. From another program's file only its prompts are.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def refine_of(
     data    the picture's file
     prompt  in place of its own
     model   in place of its own, which is not taken either where words come in place of a style
-            picture or the other way round; its calibration goes with it
+            picture or the other way round; its calibration goes with it, and its LoRA where the
+            model named is not the very one
     given   fields of the request the person set; they come before what the file says
 
     The seed is the one after the file's: the same noise twice would print through. NoMetadata where
@@ -55,13 +57,17 @@ def refine_of(
     """
     finder = Finder(folder, anyway)
     if metadata.document is not None:
+        document = metadata.document
         worded = prompt is not None and bool(prompt.strip())
-        values = _own(finder, metadata.document, styled=not worded and not references)
+        values = _own(finder, document, styled=not worded and not references)
         styled = bool(references or values.get("references"))
-        if model is None and styled == bool(metadata.document.files.get("references")):
-            model = finder.model(metadata.document, None, configured)
-            calibration = {"gain", "curve"} & metadata.document.request.keys()
-            values |= {name: metadata.document.request[name] for name in calibration}
+        own = model is None and styled == bool(document.files.get("references"))
+        if own:
+            model = finder.model(document, None, configured)
+            calibration = {"gain", "curve"} & document.request.keys()
+            values |= {name: document.request[name] for name in calibration}
+        if document.files.get("loras") and not given.get("loras"):
+            values["loras"] = _loras(finder, document, own=own or finder.is_model(document, model))
     else:
         values = _foreign(finder, metadata.recipe, asked=prompt is not None or bool(references))
     if references:
@@ -92,6 +98,14 @@ def _own(finder: Finder, document: Document, *, styled: bool) -> dict[str, Any]:
         values.pop("keep_colors", None)
         values.pop("recolor", None)
     return values
+
+
+def _loras(finder: Finder, document: Document, *, own: bool) -> list[str]:
+    """Its adapters, where its own model runs."""
+    if own:
+        return finder.loras(document.request.get("loras"), document.files["loras"], ())
+    finder.notes.append("its LoRA went with another model and is left out; --lora FILE names one")
+    return []
 
 
 def _foreign(finder: Finder, recipe: Recipe | None, *, asked: bool) -> dict[str, Any]:

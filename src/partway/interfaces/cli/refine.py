@@ -76,6 +76,9 @@ MAX_PICTURES = 1000
 @click.option("--steps", type=int, help="In place of the file's: exactly so many.")
 @click.option("--full-steps", type=int, help="In place of the file's: density of a full run.")
 @click.option("-m", "--model", metavar="MODEL", help="In place of the file's.")
+@click.option(
+    "--lora", "loras", multiple=True, metavar="FILE[:WEIGHT]", help="In place of the file's."
+)
 @click.option("--anyway", is_flag=True, help="Go on although style picture or model differ.")
 @click.option(
     "-o",
@@ -95,6 +98,7 @@ def command(
     variations: int,
     styles: tuple[str, ...],
     model: str | None,
+    loras: tuple[str, ...],
     anyway: bool,
     output: str | None,
     quality: int | None,
@@ -126,6 +130,7 @@ def command(
         references=read_styles(styles),
         anyway=anyway,
         strength=None if isinstance(strength, str) else strength,
+        loras=loras or None,
         **given,
     )
     model_name = "none"
