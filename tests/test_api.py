@@ -93,6 +93,22 @@ def test_a_replay_of_another_source(icon: Image.Image, icon_file: Path, tmp_path
     assert any("its pixels are not those" in note for note in notes)
 
 
+def test_a_replay_of_a_mask_that_moved(icon: Image.Image, icon_file: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    Image.new("L", icon.size, 255).save(mask)
+    result = edit(icon_file, "navy", strength=0.3, model="analytic", mask=mask)
+    result.save(tmp_path / "a.png")
+    (tmp_path / "away").mkdir()
+    moved = mask.rename(tmp_path / "away" / "area.png")
+    with pytest.raises(InputsDiffer, match="mask"):
+        replay(tmp_path / "a.png")
+    again = replay(tmp_path / "a.png", mask=moved)
+    assert np.array_equal(np.asarray(again.image), np.asarray(result.image))
+    assert again.names.mask == str(moved)
+    with pytest.raises(InputsDiffer, match="without a style picture"):
+        replay(tmp_path / "a.png", mask=moved, references=[icon])
+
+
 def test_saving(icon: Image.Image, tmp_path: Path) -> None:
     result = edit(icon, "navy", strength=0.3, model="analytic")
     result.save(tmp_path / "a.png")

@@ -27,7 +27,7 @@ from partway.settings import load_settings
 from partway.strength import named_strength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from partway.geometry import Extent
 
@@ -131,14 +131,19 @@ def replay(
     file: str | os.PathLike[str],
     *,
     source: ImageLike | None = None,
+    references: Sequence[ImageLike] = (),
+    mask: ImageLike | None = None,
+    strength_map: ImageLike | None = None,
+    loras: Sequence[str] = (),
     model: str | None = None,
     anyway: bool = False,
 ) -> EditResult:
     """Make the picture of a file again from the record in it, bit for bit.
 
-    source  where the source is now; else it is looked for beside the file, by name and by content
-    model   the folder of the checkpoint, where it does not come with Partway
-    anyway  go on although source, style picture or model is not what the record says
+    source …  where these files are now; else they are looked for beside the file, by name and by
+              content
+    model     the folder of the checkpoint, where it does not come with Partway
+    anyway    go on although source, style picture or model is not what the record says
 
     The result's warnings say what differed, and where its pixels are not those of the record.
     NoMetadata for a file without a record, InputsDiffer for inputs that are gone or changed.
@@ -148,6 +153,10 @@ def replay(
         document,
         Path(file).parent,
         source=None if source is None else read_bytes(source),
+        references=[read_bytes(each) for each in references],
+        mask=None if mask is None else read_bytes(mask),
+        strength_map=None if strength_map is None else read_bytes(strength_map),
+        loras=loras,
         model=model,
         configured=load_settings().model,
         anyway=anyway,
@@ -157,7 +166,14 @@ def replay(
     if is_same(result, document) is False:
         notes.append(OTHER_PIXELS)
     names = Names.recorded(document, Path(file).parent)
-    names = replace(names, source=_name(source) or names.source)
+    given = [_name(each) for each in references]
+    names = replace(
+        names,
+        source=_name(source) or names.source,
+        references=(*given, *names.references[len(given) :]),
+        mask=_name(mask) or names.mask,
+        strength_map=_name(strength_map) or names.strength_map,
+    )
     return replace(result, warnings=tuple(notes), names=names)
 
 
