@@ -10,12 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
+from PIL import Image
 from tests.families import tiny
 
 from partway.checkpoints import hub
 from partway.engine import Engine
 from partway.errors import InputsDiffer, ModelError
 from partway.families import load_family, profile_of
+from partway.interfaces.cli import cli
+from partway.interfaces.cli.report import Reporter
 from partway.metadata.describe import describe
 from partway.metadata.replay import replay_of
 from partway.request import EditRequest
@@ -30,6 +39,7 @@ class Folder:
     def __init__(self, remote: Path, cache: Path) -> None:
         self.remote, self.folder = remote, cache / COMMIT
         self.revisions: list[str | None] = []
+        self.bars: list[bool] = []
 
     def list_repo_files(self, repository: str, *, revision: str) -> list[str]:
         assert (repository, revision) == ("owner/tiny", COMMIT)
@@ -41,6 +51,7 @@ class Folder:
     ) -> str:  # fmt: skip
         assert repository == "owner/tiny"
         self.revisions.append(revision)
+        self.bars.append(not are_progress_bars_disabled())
         for file in (f for f in self.remote.rglob("*") if f.is_file()):
             name = file.relative_to(self.remote).as_posix()
             wanted = any(fnmatch(name, pattern) for pattern in allow_patterns)
@@ -64,8 +75,14 @@ def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         (folder / name).write_bytes(b"?" * 100)
     stand_in = Folder(folder, tmp_path)
     monkeypatch.setattr(hub, "_library", lambda: stand_in)
-    hub.configs.cache_clear()
+    forget()
     return stand_in
+
+
+def forget() -> None:
+    """As a new process, which asks the hub again."""
+    hub.configs.cache_clear()
+    hub.weights.cache_clear()
 
 
 def test_configs_come_first_and_weights_from_the_same_commit(remote: Folder) -> None:
@@ -82,12 +99,51 @@ def test_configs_come_first_and_weights_from_the_same_commit(remote: Folder) -> 
     assert np.array_equal(family.encode_prompt("red"), local.encode_prompt("red"))
 
 
+def test_the_bar_is_shown_while_weights_come_and_put_back(remote: Folder) -> None:
+    load_family(profile_of("owner/tiny"), "fp32")
+    assert remote.bars == [True, True]
+    assert not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        forget()
+        load_family(profile_of("owner/tiny"), "fp32")
+        assert are_progress_bars_disabled()
+    finally:
+        enable_progress_bars()
+    assert remote.bars[2:] == [False, False]
+
+
+def test_the_command_fetches_before_it_draws_a_bar_and_says_the_commit(
+    remote: Folder, icon: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []  # calls of the hub by then
+    progress = Reporter.progress
+
+    def drawing(self: Reporter) -> Any:
+        drawn.append(len(remote.revisions))
+        return progress(self)
+
+    monkeypatch.setattr(Reporter, "progress", drawing)
+    icon.save(tmp_path / "icon.png")
+    args = [str(tmp_path / "icon.png"), "red", "-m", "owner/tiny", "--steps", "1"]
+    result = CliRunner().invoke(cli, [*args, "-s", "0.5"])
+    assert result.exit_code == 0, result.stderr
+    assert f"model: owner/tiny@{COMMIT}" in result.stderr
+    assert remote.revisions == [None, COMMIT]
+    assert drawn == [2]
+    forget()
+    remote.revisions.clear()
+    result = CliRunner().invoke(cli, [*args, "-s", "0"])
+    assert result.exit_code == 0, result.stderr
+    assert COMMIT not in remote.revisions  # strength 0 needs no weights
+
+
 def test_a_record_knows_it_by_its_commit_whatever_was_fetched(remote: Folder) -> None:
     request = EditRequest(prompt="red", model="owner/tiny", full_steps=1, precision="fp32")
     document = describe(Engine().run(request))
     assert (document.model, document.fingerprint) == ("owner/tiny", COMMIT)
     rmtree(remote.folder)
-    hub.configs.cache_clear()
+    forget()
     assert replay_of(document, None, model="owner/tiny").request.model == "owner/tiny"
     assert remote.weights() == set()
     with pytest.raises(InputsDiffer, match=f"-m owner/tiny@{COMMIT}"):
@@ -105,6 +161,7 @@ def test_half_the_size_where_all_have_it(remote: Folder) -> None:
     copy(files[2], files[2].with_suffix(".fp16.safetensors"))
     for file in remote.folder.rglob("*.safetensors"):
         file.unlink()
+    forget()
     load_family(profile_of("owner/tiny"), "fp32")
     assert all(".fp16." in name for name in remote.weights())
 

@@ -56,10 +56,12 @@ def configs(repository: str, revision: str | None) -> tuple[Path, str]:
     return folder, folder.name
 
 
-def weights(repository: str, revision: str, components: list[str]) -> Path:
+@cache
+def weights(repository: str, revision: str, components: tuple[str, ...]) -> Path:
     """Fetch the weights of some components at a commit, with progress on stderr: the folder.
 
-    Of weights in several precisions the half-size ones are taken where all components have them.
+    Asked once per process. Of weights in several precisions the half-size ones are taken where all
+    components have them.
     """
     files = _files(repository, revision)
     chosen: list[str] = []
@@ -73,7 +75,7 @@ def weights(repository: str, revision: str, components: list[str]) -> Path:
     return _snapshot(repository, revision, allow_patterns=list(CONFIGS))
 
 
-def _wanted(name: str, components: list[str], variant: str | None) -> bool:
+def _wanted(name: str, components: tuple[str, ...], variant: str | None) -> bool:
     """Whether a file is a component's weights of a variant."""
     component, _, file = name.partition("/")
     if component not in components or not file.endswith(".safetensors") or "/" in file:

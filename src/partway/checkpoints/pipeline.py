@@ -61,13 +61,32 @@ def load_pipeline(checkpoint: Checkpoint, precision: str) -> tuple[Any, str]:
     return pipe, resolved
 
 
+def fetch(checkpoint: Checkpoint) -> Path:
+    """The folder that components, configs and tokenizers are read from.
+
+    What of it is on the hub and not here is fetched, with the hub's own bars on stderr.
+    """
+    place, facts = checkpoint.place, checkpoint.facts
+    if "repository" in facts:
+        library("diffusers")  # gigabytes are of no use without it
+        return hub.weights(facts["repository"], facts["revision"], tuple(layout.networks(place)))
+    if not place.is_file():
+        return place
+    beside = single_file.configs_beside(place)
+    if beside is not None:
+        return beside
+    library("diffusers")
+    kind = single_file.recognise(place)[0]
+    folder, revision = _configs_of(kind, place)
+    if not kind.transformer:
+        return folder
+    others = tuple(name for name in layout.networks(folder) if name != "transformer")
+    return hub.weights(kind.repository, revision, others)
+
+
 def _from_folder(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
-    """A folder in diffusers' layout; of a hub id, its weights are fetched first."""
-    folder = checkpoint.place
-    if "repository" in checkpoint.facts:
-        repository, revision = checkpoint.facts["repository"], checkpoint.facts["revision"]
-        folder = hub.weights(repository, revision, list(layout.networks(folder)))
-    return _assembled(diffusers, checkpoint.pipeline, folder, precision)
+    """A folder in diffusers' layout."""
+    return _assembled(diffusers, checkpoint.pipeline, fetch(checkpoint), precision)
 
 
 def _assembled(diffusers: Any, pipeline: str, folder: Path, precision: str, **loaded: Any) -> Any:
@@ -88,19 +107,16 @@ def _assembled(diffusers: Any, pipeline: str, folder: Path, precision: str, **lo
 
 def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
     """A single .safetensors, with configs and tokenizers from beside it or from the hub."""
-    file = checkpoint.place
+    file, folder = checkpoint.place, fetch(checkpoint)
     kind = single_file.recognise(file)[0]
-    configs = single_file.configs_beside(file)
     if kind.transformer:
-        return _around(diffusers, kind, file, configs, precision)
-    if configs is None:
-        configs = _configs_of(kind, file)[0]
+        return _around(diffusers, kind, file, folder, precision)
     pipe = _class(diffusers, checkpoint.pipeline).from_single_file(
         str(file),
-        config=str(configs),
+        config=str(folder),
         local_files_only=True,
         dtype=dtype_of(checkpoint.facts["stored"]),
-        **_unused(diffusers, checkpoint.pipeline, layout.components(configs)),
+        **_unused(diffusers, checkpoint.pipeline, layout.components(folder)),
     )
     for name, network in _networks(pipe).items():
         network.to(dtype=dtype_of(_precision(name, type(network).__name__, precision)))
@@ -108,13 +124,9 @@ def _from_file(diffusers: Any, checkpoint: Checkpoint, precision: str) -> Any:
 
 
 def _around(
-    diffusers: Any, kind: single_file.Kind, file: Path, folder: Path | None, precision: str
+    diffusers: Any, kind: single_file.Kind, file: Path, folder: Path, precision: str
 ) -> Any:
-    """A file's transformer, and from a folder or the hub what it needs around it."""
-    if folder is None:
-        folder, revision = _configs_of(kind, file)
-        others = [name for name in layout.networks(folder) if name != "transformer"]
-        folder = hub.weights(kind.repository, revision, others)
+    """A file's transformer, and from a folder what it needs around it."""
     transformer = _class(diffusers, kind.transformer).from_single_file(
         str(file),
         config=str(folder),
@@ -202,15 +214,24 @@ def encoding(pipe: Any) -> Generator[None]:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Libraries keep their advice and bars to themselves while they load; errors are ours."""
+    """Libraries keep their advice and bars to themselves while they load; errors are ours.
+
+    Not so the hub, which may be fetching gigabytes: transformers hides its bars with its own.
+    """
     kept = [library(name).utils.logging for name in ("transformers", "diffusers")]
     levels = [logging.get_verbosity() for logging in kept]
+    bars = library("huggingface_hub").utils
+    hidden = bars.are_progress_bars_disabled()
     for logging in kept:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+    if not hidden:
+        bars.enable_progress_bars()
     try:
         yield
     finally:
         for logging, level in zip(kept, levels, strict=True):
             logging.set_verbosity(level)
             logging.enable_progress_bar()
+        if hidden:
+            bars.disable_progress_bars()

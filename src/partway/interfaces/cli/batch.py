@@ -27,7 +27,7 @@ from partway.interfaces.cli.inputs import (
 )
 from partway.interfaces.cli.masks import OF_MASKS, folder_mask_options
 from partway.interfaces.cli.report import Reporter, emit, record
-from partway.interfaces.cli.running import SomeFailed, interruptible
+from partway.interfaces.cli.running import SomeFailed, fetch, interruptible
 from partway.interfaces.cli.values import Registered
 from partway.interfaces.cli.workers import (
     MIB,
@@ -175,8 +175,9 @@ def command(
         references=read_styles(styles),
         **fields,
     )
+    profile = None
     if request.model is not None:  # a wrong name is said once, not for every picture
-        choose_model(request.model, None, with_references=bool(styles))
+        profile = choose_model(request.model, None, with_references=bool(styles))
     writing = Writing(
         None if format_name is None else f".{format_name}",
         quality,
@@ -210,6 +211,8 @@ def command(
         before = standing(items, book, out, retry_failed=retry_failed)
         first = FOR_REFERENCES if styles else request.model
         used = where if before.make else ()
+        if before.make and profile is not None:
+            fetch(profile, report)
         with started(used, first, **limits) as (start, engines, least):
             folder = partial(
                 FolderRun,

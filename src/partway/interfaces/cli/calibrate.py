@@ -15,7 +15,7 @@ from partway.errors import Cancelled, InvalidRequest
 from partway.families import profile_of
 from partway.interfaces.cli.inputs import read_prompt, read_styles
 from partway.interfaces.cli.report import Reporter, emit
-from partway.interfaces.cli.running import interruptible
+from partway.interfaces.cli.running import fetch, interruptible
 from partway.request import EditRequest
 from partway.settings import save_calibration
 from partway.strength import WORDS, named_strength
@@ -86,6 +86,7 @@ def command(
         for file in files
     ]
     engine = Engine()
+    fetch(profile, report)
     with interruptible() as cancel, report.counting("measuring", len(requests)) as tick:
 
         def run_many(asked: Sequence[EditRequest]) -> list[EditResult | PartwayError]:

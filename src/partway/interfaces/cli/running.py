@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from partway.checkpoints import pipeline
 from partway.engine import Engine
 from partway.errors import Cancelled, InvalidRequest, PartwayError
 from partway.events import Done, Event, Failed
+from partway.families import profile_of
 from partway.result import NO_NAMES, Names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from partway.families import Profile
     from partway.geometry import Extent
     from partway.interfaces.cli.outputs import Target
     from partway.interfaces.cli.report import Reporter
@@ -92,6 +95,7 @@ def run_items(
     began = time.perf_counter()
     finished = Finished()
     engine = engine or Engine()
+    _fetch_models(items, report)
     with interruptible() as cancel, report.progress() as progress:
         for chunk in _chunks(items):
             _run_chunk(items, chunk, engine, cancel, finished, progress, written, keep=keep)
@@ -113,6 +117,7 @@ def run_searches(
     """
     finished = Finished()
     engine = Engine()
+    _fetch_models(items, report)
     with interruptible() as cancel, report.progress() as progress:
 
         def run(request: EditRequest) -> EditResult:
@@ -129,6 +134,27 @@ def run_searches(
             else:
                 _write(item, index, result, finished, written, keep=False)
     return finished
+
+
+def fetch(profile: Profile, report: Reporter) -> None:
+    """Fetch what a model's hub has and this machine lacks, and say at which commit.
+
+    To be called before a bar of ours is drawn, which would hide the hub's.
+    """
+    checkpoint = profile.checkpoint
+    if checkpoint is None:
+        return
+    pipeline.fetch(checkpoint)
+    if "revision" in checkpoint.facts:
+        report.say(f"model: {checkpoint.name}@{checkpoint.facts['revision']}")
+
+
+def _fetch_models(items: Sequence[Item], report: Reporter) -> None:
+    """All that the items will run on; one at strength 0 runs on nothing."""
+    used = {item.request.model: None for item in items if item.request.effective_strength > 0.0}
+    for model in used:
+        if model is not None:
+            fetch(profile_of(model), report)
 
 
 def _run_chunk(
