@@ -15,6 +15,7 @@ from tests.families import tiny
 from partway.checkpoints.lora import Lora, parse
 from partway.engine import Engine
 from partway.errors import InputsDiffer, InvalidRequest, ModelError
+from partway.families import load_family, profile_of, with_loras
 from partway.images import read_bytes
 from partway.metadata.describe import describe
 from partway.metadata.document import from_json, to_json
@@ -88,6 +89,36 @@ def test_it_is_the_picture_that_diffusers_makes(
         guidance_scale=3.0,
     )  # fmt: skip
     assert np.abs(pixels(ours) - 255.0 * theirs).max() < 0.55
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sdxl", "flux-dev"])
+def test_the_text_encoder_follows_too(kind: str, tmp_path: Path) -> None:
+    """As most published ones ask, for FLUX as well, whose encoder diffusers would leave out."""
+    torch, safetensors = import_module("torch"), import_module("safetensors.torch")
+    plain = profile_of(str(tiny.folder_of(kind)))
+    family: Any = load_family(plain, "fp32")
+    before = family.encode_prompt("red")
+    denoiser = "transformer" if kind == "flux-dev" else "unet"
+    tensors: dict[str, Any] = {}
+    for component, ending in ((denoiser, "to_q"), ("text_encoder", "q_proj")):
+        network = getattr(family.pipe, component)
+        name, layer = next(each for each in network.named_modules() if each[0].endswith(ending))
+        rows, columns = layer.weight.shape
+        draws = torch.Generator().manual_seed(11)
+        up, down = (torch.randn(each, generator=draws) for each in ((rows, 2), (2, columns)))
+        tensors[f"{component}.{name}.lora_B.weight"] = up
+        tensors[f"{component}.{name}.lora_A.weight"] = down
+        with torch.no_grad():
+            layer.weight += 0.8 * up @ down  # what is wanted
+    wanted = family.encode_prompt("red")
+    safetensors.save_file(tensors, str(tmp_path / "both.safetensors"))
+    found = load_family(with_loras(plain, [f"{tmp_path / 'both.safetensors'}:0.8"]), "fp32")
+    made: Any = found.encode_prompt("red")
+    for field in ("tokens", "pooled") if kind != "sd1" else ("T",):
+        apart = np.abs(getattr(made, field) - getattr(wanted, field)).max()
+        assert apart < 1e-4, field
+    moved = "pooled" if kind == "flux-dev" else "T" if kind == "sd1" else "tokens"
+    assert np.abs(getattr(made, moved) - getattr(before, moved)).max() > 1e-2
 
 
 def test_what_does_not_fit_is_a_typed_error(engine: Engine, icon: Image.Image, file: Path) -> None:

@@ -52,6 +52,8 @@ def parse(text: str) -> Lora:
 
 def apply(pipe: Any, loras: Sequence[Lora]) -> None:
     """Add LoRA to a pipeline's networks; ModelError where one does not fit them."""
+    # All that a LoRA can change: left to itself FLUX would lose the text encoder's part.
+    components = list(pipe._lora_loadable_modules)  # noqa: SLF001
     for number, lora in enumerate(loras):
         name = f"lora{number}"
         try:
@@ -63,7 +65,7 @@ def apply(pipe: Any, loras: Sequence[Lora]) -> None:
                 local_files_only=True,
             )
             pipe.set_adapters([name], [lora.weight])
-            pipe.fuse_lora(adapter_names=[name])
+            pipe.fuse_lora(components=components, adapter_names=[name])
             pipe.unload_lora_weights()
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
