@@ -30,7 +30,7 @@ from partway.checkpoints.single_file import (
     UNET,
     Z_IMAGE_BLOCK,
 )
-from partway.errors import ModelError, UnknownName
+from partway.errors import InvalidRequest, ModelError, UnknownName
 from partway.families import load_family, profile_of
 from partway.model_cache import on_disk
 from partway.noise import Noise
@@ -265,6 +265,24 @@ def test_hub_ids() -> None:
         profile_of("partway-tests/nothing-here")
     with pytest.raises(UnknownName, match="OWNER/NAME"):
         profile_of("nothing")
+
+
+def test_a_path_that_leads_nowhere_is_no_hub_id(tmp_path: Path) -> None:
+    for path in ("gone.safetensors", "models/gone.safetensors", "Gone.SAFETENSORS"):
+        with pytest.raises(InvalidRequest, match=r"there is no file '.*[Gg]one"):
+            profile_of(path)
+    for path in ("./gone", "../gone", "a/b/gone", str(tmp_path / "gone"), "~/gone/away"):
+        with pytest.raises(InvalidRequest, match=r"there is no folder '.*gone"):
+            profile_of(path)
+
+
+@pytest.mark.parametrize("file", ["unet/config.json", "scheduler/scheduler_config.json"])
+def test_a_folder_that_is_not_complete_says_what_is_missing(tmp_path: Path, file: str) -> None:
+    """Without its scheduler's settings a checkpoint would run on the levels of another."""
+    folder = broken(tmp_path)
+    (folder / file).unlink()
+    with pytest.raises(ModelError, match=rf"not complete: {file} is missing"):
+        profile_of(str(folder))
 
 
 def test_few_step_checkpoints_are_known(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ from typing import Any
 from partway.checkpoints import hub, layout, single_file
 from partway.checkpoints.layout import Configs
 from partway.checkpoints.lora import Lora
-from partway.errors import ModelError
+from partway.errors import InvalidRequest, ModelError
 
+SUFFIX = ".safetensors"
 PICKLES = {".ckpt", ".pt", ".pth", ".bin", ".pkl"}
 
 
@@ -60,6 +61,7 @@ def locate(model: str) -> Checkpoint | None:
     """The checkpoint that a path or hub id names; None where it names none of these.
 
     ModelError for what is there and cannot be used: pickles, remote code, unknown kinds.
+    InvalidRequest for a path that leads nowhere.
     """
     place = Path(model).expanduser()
     if place.suffix.lower() in PICKLES and (place.is_file() or hub.is_id(model) is None):
@@ -74,6 +76,12 @@ def locate(model: str) -> Checkpoint | None:
     if place.exists():
         return None
     found = hub.is_id(model)
+    is_file = place.suffix.lower() == SUFFIX
+    if is_file or (found is None and {"/", "\\"} & set(model)):
+        raise InvalidRequest(
+            f"there is no {'file' if is_file else 'folder'} {model!r}: want a checkpoint's folder, "
+            f"its {SUFFIX}, or OWNER/NAME on the hub"
+        )
     if found is None:
         return None
     folder, revision = hub.configs(*found)
@@ -89,8 +97,8 @@ def from_folder(name: str, folder: Path) -> Checkpoint:
 
 def _from_file(file: Path) -> Checkpoint:
     """A single .safetensors."""
-    if file.suffix.lower() != ".safetensors":
-        raise ModelError(f"{file.name} is no checkpoint: want .safetensors, a folder or a hub id")
+    if file.suffix.lower() != SUFFIX:
+        raise ModelError(f"{file.name} is no checkpoint: want {SUFFIX}, a folder or a hub id")
     kind, facts = single_file.recognise(file)
     beside = single_file.configs_beside(file)
     pipeline, found = (kind.pipeline, kind.configs) if beside is None else layout.read(beside)

@@ -29,18 +29,25 @@ LIBRARIES = {"diffusers", "transformers"}
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 # Parts that a checkpoint may come without: Stable Diffusion 3's T5.
 OPTIONAL = ("text_encoder_3", "tokenizer_3")
-WEIGHTLESS = ("scheduler", "tokenizer", "feature_extractor", "image_processor", "processor")
+READERS = ("tokenizer", "feature_extractor", "image_processor", "processor")  # of words, pictures
+WEIGHTLESS = ("scheduler", *READERS)
 
 
 def read(folder: Path) -> tuple[str, Configs]:
     """Class name of the pipeline, and the configs of its components.
 
-    ModelError where the index cannot be understood or a component brings code of its own.
+    ModelError where the index cannot be understood, a component brings code of its own, or its
+    settings are not there.
     """
     pipeline = _json(folder / INDEX).get("_class_name")
     if not isinstance(pipeline, str):
         raise ModelError(f"{folder} needs code of its own to run ({INDEX}), which is refused")
-    return pipeline, {name: _config(folder / name) for name in components(folder)}
+    configs = {name: _config(folder / name) for name in components(folder)}
+    for name, config in configs.items():
+        if not config and not name.startswith(READERS):
+            file = "scheduler_config.json" if name == "scheduler" else "config.json"
+            raise ModelError(f"{folder} is not complete: {name}/{file} is missing or empty")
+    return pipeline, configs
 
 
 def components(folder: Path) -> dict[str, str]:
