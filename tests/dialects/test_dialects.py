@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,10 +21,10 @@ from partway.dialects import (
     parse_value,
     start_of,
 )
-from partway.dialects.kinds import flux_shift
+from partway.dialects.kinds import at_size, get_kind
 from partway.errors import InvalidRequest, UnknownName
 from partway.families import profile_of
-from partway.schedule import discrete_vp
+from partway.schedule import Schedule, discrete_vp
 from partway.strength import sd1_log_nsr, start_noise_fraction
 
 GOLDEN = (Path(__file__).parent / "golden.txt").read_text("utf-8").splitlines()
@@ -231,6 +232,7 @@ def test_words_and_percent() -> None:
     [
         ("comfyu", 0.5, 20, "did you mean 'comfyui'"),
         ("a1111", 1.2, 20, "allowed is 0 … 1"),
+        ("krita", 60.0, 20, "allowed is 0 … 1; as a percentage it is 60%"),
         ("a1111", float("nan"), 20, "allowed is 0 … 1"),
         ("novelai", 0.0, 20, "allowed is 0.01 … 0.99"),
         ("a1111", 0.5, 0, "--steps 20"),
@@ -252,7 +254,44 @@ def test_kinds_of_our_models() -> None:
     assert kind_of(profile_of("pocket").schedule).is_flow
     assert kind_of(discrete_vp(sd1_log_nsr())).table == SD1.table
     assert KINDS["flux"].shift == pytest.approx(3.158, abs=1e-3)
-    assert flux_shift(256, 256) == pytest.approx(1.6487, abs=1e-4)
+    assert at_size(KINDS["flux"], 256, 256).shift == pytest.approx(1.6487, abs=1e-4)
+    assert at_size(SD1, 256, 256) == SD1
+    assert kind_of(Schedule(shift=1.0), "flux") == KINDS["flux-schnell"]
+    assert kind_of(Schedule(shift=2.0), "qwen_image").name == "qwen-image"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"),
+    [("SDXL", "sdxl"), ("sd1.5", "sd1"), ("flux_schnell", "flux-schnell"), ("Qwen", "qwen-image")],
+)
+def test_kinds_as_people_type_them(typed: str, kind: str) -> None:
+    assert get_kind(typed) is KINDS[kind]
+
+
+def comfyui_flow(kind: str, steps: int, value: float) -> float:
+    """First level of the last steps of the longer list that "simple" takes from a table."""
+    shift, size = {"qwen-image": (np.exp(1.15), 10_000), "flux-schnell": (1.0, 1000)}[kind]
+    u = np.arange(1, size + 1) / size
+    table, length = shift * u / (1.0 + (shift - 1.0) * u), int(steps / value)
+    return [table[-(1 + int(x * size / length))] for x in range(length)][-steps]
+
+
+@pytest.mark.parametrize("kind", ["qwen-image", "flux-schnell"])
+def test_comfyui_has_tables_and_shifts_of_its_own(kind: str) -> None:
+    """FLUX.1 schnell is no "FLUX" to it, and Qwen-Image's shift is that of FLUX.1 dev."""
+    for steps, value in ((4, 0.6), (7, 0.45), (30, 0.33)):
+        start = start_of("comfyui", value, Setting(steps, at_size(KINDS[kind], 512, 512)))
+        assert start.noise_fraction == pytest.approx(comfyui_flow(kind, steps, value), abs=1e-6)
+
+
+def test_invokeai_rounds_the_step_of_qwen_image() -> None:
+    """Neither optimized, as Flux, nor rounded down, as Z-Image."""
+    for name in ("invokeai", "invokeai-plain"):
+        start = start_of(name, 0.48, Setting(20, KINDS["qwen-image"]))
+        assert (start.step, start.evaluations) == (10, 10)
+    assert start_of("invokeai", 0.48, Setting(20, KINDS["z-image"])).step == 10
+    assert start_of("invokeai", 0.47, Setting(20, KINDS["qwen-image"])).step == 11
+    assert start_of("invokeai", 0.47, Setting(20, KINDS["z-image"])).step == 10
 
 
 def test_every_dialect_names_its_source_and_default() -> None:

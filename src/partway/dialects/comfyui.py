@@ -10,8 +10,10 @@ SwarmUI and Krita skip the first ones of N.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from partway.dialects.grids import Grid
+from partway.dialects.kinds import GROWING
 from partway.dialects.rules import Dialect, Setting, Start, entered, grid_of
 from partway.errors import InvalidRequest
 
@@ -24,6 +26,18 @@ SPACINGS = {
     "sgm_uniform": "sgm_uniform",
 }
 LEAST_STEPS = 4  # Krita's
+SHIFT = math.exp(1.15)
+
+
+def _here(setting: Setting) -> Setting:
+    """With the shift that flows have here, the same at every size where diffusers' grows with it.
+
+    ComfyUI v0.3.64, comfy/model_sampling.py: ModelSamplingFlux, and comfy/supported_models.py:
+    Flux, QwenImage.
+    """
+    kind = setting.kind
+    own = replace(kind, shift=SHIFT) if kind.name in GROWING else kind
+    return replace(setting, kind=own)
 
 
 def _grid(setting: Setting) -> Grid:
@@ -41,6 +55,7 @@ def comfyui(value: float, setting: Setting) -> Start:
     ComfyUI v0.3.64 (a125cd84), KSampler.set_steps. 0 returns the latents untouched; above 0.9999
     the whole schedule. Scheduler "normal" where none is named, "simple" for flow models.
     """
+    setting = _here(setting)
     if value <= 0.0:
         return Start(0.0, 0, 0, 0)
     if value > 0.9999:
@@ -71,6 +86,7 @@ def swarmui(value: float, setting: Setting) -> Start:
     062407c7 (2026-08-21), WorkflowGenerator.cs; C# rounds halves to even, as Python. 0 runs
     nothing.
     """
+    setting = _here(setting)
     first = round(setting.steps * (1.0 - value))
     return entered(_grid(setting), setting.kind, first, setting.steps)
 
@@ -81,6 +97,7 @@ def krita(value: float, setting: Setting) -> Start:
     0217cd21 (2026-08-22), workflow.py: apply_strength. start = round(N (1 - s)); where fewer than 4
     steps remain, floor(4 / s) steps of which the last 4. Karras.
     """
+    setting = _here(setting)
     steps = setting.steps
     if value <= 0.0:
         raise InvalidRequest("Krita's strength is 1 … 100 %: there is no 0; try 0.01")

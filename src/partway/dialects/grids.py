@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from partway.dialects.kinds import Kind
+from partway.errors import InvalidRequest
 from partway.strength import noise_fraction_of, nsr_of
 
 Grid: TypeAlias = Callable[[Kind, int, int], float]
 
 RHO = 7.0
-FLUX_TABLE = 10_000  # levels of ComfyUI's ModelSamplingFlux; its other flows have 1000
+# Levels of ComfyUI's ModelSamplingFlux; its other flows, FLUX.1 schnell among them, have 1000.
+LARGE_TABLE, WITH_LARGE_TABLE = 10_000, {"flux", "qwen-image"}
 
 
 def linspace(kind: Kind, i: int, n: int) -> float:
@@ -116,9 +118,16 @@ def exponential(kind: Kind, i: int, n: int) -> float:
 def flow(kind: Kind, i: int, n: int) -> float:
     """A flow's u even from 1 down to 1 / n, shifted; SD3's from its own ends, shifted twice.
 
+    Qwen-Image's is then drawn out to its last level, which no number comes of with a single step.
+
     diffusers 0.42.1: sigmas = linspace(1, 1/N, N) in the Flux, Qwen-Image and Z-Image pipelines;
-    for SD3, FlowMatchEulerDiscreteScheduler.set_timesteps.
+    for SD3, FlowMatchEulerDiscreteScheduler.set_timesteps; stretch_shift_to_terminal.
     """
+    if kind.terminal > 0.0:
+        if n == 1:
+            raise InvalidRequest(f"{kind.name} fails with a single step; try --steps 2")
+        stretch = (1.0 - kind.terminal) / (1.0 - kind.shifted(1.0 / n))
+        return 1.0 - (1.0 - kind.shifted(1.0 - i / n)) * stretch
     if not kind.own_ends:
         return kind.shifted(1.0 - i / n)
     share = i / (n - 1) if n > 1 else 0.0
@@ -169,7 +178,7 @@ def _levels(kind: Kind) -> int:
     """Size of the table ComfyUI makes for a model."""
     if not kind.is_flow:
         return len(kind.table)
-    return FLUX_TABLE if kind.name.startswith("flux") else 1000
+    return LARGE_TABLE if kind.name in WITH_LARGE_TABLE else 1000
 
 
 def _ends(kind: Kind) -> tuple[float, float]:

@@ -6,6 +6,7 @@ and counts for Flux and SD3 alone (graphBuilderUtils.ts: getDenoisingStartAndEnd
     SD 1, 2, XL     the first timestep of the grid below round(1000 s)   denoise_latents.py
     Flux, SD3       exactly the noise level 1 - denoising_start          sampling_utils.py
     Z-Image         step int(denoising_start * N)                        z_image_denoise.py
+    Qwen-Image      step int(round(denoising_start * N))                 qwen_image_denoise.py
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def _denoise(value: float, setting: Setting) -> Start:
         return _first_below(value, setting)
     if setting.kind.name in OPTIMIZED:
         return _exactly(value, setting)
-    first = int((1.0 - value) * setting.steps)
+    step = (1.0 - value) * setting.steps
+    first = round(step) if setting.kind.name == "qwen-image" else int(step)
     return entered(GRIDS["flow"], setting.kind, first, setting.steps)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from partway.errors import UnknownName
 from partway.schedule import Schedule
+from partway.shift import Shift
 from partway.strength import noise_fraction_of, nsr_of, sd1_log_nsr
 
 
@@ -24,6 +25,7 @@ class Kind:
     shift         of a flow
     leading       its scheduler's file asks for "leading" spacing, whatever the sampler
     own_ends      diffusers takes the scheduler's own (already shifted) ends (SD3)
+    terminal      last level to which diffusers draws its grid out; 0 leaves it alone
     """
 
     name: str
@@ -31,6 +33,7 @@ class Kind:
     shift: float = 1.0
     leading: bool = False
     own_ends: bool = False
+    terminal: float = 0.0
 
     @property
     def is_flow(self) -> bool:
@@ -63,14 +66,18 @@ class Kind:
         return min(max(index - 1 + (log_nsr - below) / (above - below), 0.0), self.top_time)
 
 
-def flux_shift(width: int, height: int) -> float:
-    """Of Flux at a size in pixels: e^mu, mu linear in tokens from 0.5 at 256 to 1.15 at 4096.
+# Of those whose shift grows with the picture (diffusers 0.42.1, calculate_shift of their pipelines,
+# and their schedulers' files).
+GROWING = {"flux": Shift(), "qwen-image": Shift(most=(8192.0, 0.9))}
+TOKEN = 16  # pixels along its side
 
-    diffusers 0.42.1, pipelines/flux/pipeline_flux_img2img.py: calculate_shift; a token is 16 × 16
-    pixels.
-    """
-    tokens = (width // 16) * (height // 16)
-    return math.exp(0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256))
+
+def at_size(kind: Kind, width: int, height: int) -> Kind:
+    """The kind for a picture of so many pixels: most have one shift for all sizes."""
+    if kind.name not in GROWING:
+        return kind
+    tokens = (width // TOKEN) * (height // TOKEN)
+    return replace(kind, shift=GROWING[kind.name].at(tokens))
 
 
 KINDS: dict[str, Kind] = {
@@ -78,18 +85,34 @@ KINDS: dict[str, Kind] = {
     "sd2": Kind("sd2", table=sd1_log_nsr()),
     "sdxl": Kind("sdxl", table=sd1_log_nsr(), leading=True),
     "sd3": Kind("sd3", shift=3.0, own_ends=True),
-    "flux": Kind("flux", shift=flux_shift(1024, 1024)),
+    "flux": at_size(Kind("flux"), 1024, 1024),
     "flux-schnell": Kind("flux-schnell"),
     "z-image": Kind("z-image", shift=3.0),
+    "qwen-image": at_size(Kind("qwen-image", terminal=0.02), 1328, 1328),
+}
+ALIASES = {
+    "sd15": "sd1",
+    "sd1.5": "sd1",
+    "sd21": "sd2",
+    "sd2.1": "sd2",
+    "xl": "sdxl",
+    "sd35": "sd3",
+    "sd3.5": "sd3",
+    "flux-dev": "flux",
+    "schnell": "flux-schnell",
+    "zimage": "z-image",
+    "qwen": "qwen-image",
 }
 DEFAULT_KIND = "sd1"
 
 
 def get_kind(name: str) -> Kind:
     """Look a kind up; UnknownName lists them."""
-    if name not in KINDS:
+    key = name.strip().lower().replace("_", "-").replace(" ", "-")
+    key = ALIASES.get(key, key)
+    if key not in KINDS:
         raise UnknownName("model kind", name, KINDS)
-    return KINDS[name]
+    return KINDS[key]
 
 
 def kind_of(schedule: Schedule, family: str = "") -> Kind:
@@ -97,4 +120,6 @@ def kind_of(schedule: Schedule, family: str = "") -> Kind:
     if schedule.table:
         return Kind("sd1", table=schedule.table)
     known = KINDS.get(family.replace("_", "-"), KINDS["flux-schnell"])
+    if known.name == "flux" and schedule.shift == 1.0:
+        known = KINDS["flux-schnell"]
     return replace(known, shift=schedule.shift)

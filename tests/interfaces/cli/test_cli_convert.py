@@ -56,6 +56,9 @@ def test_size_bends_flux(run: Run) -> None:
     args = ("convert", "0.45", "--from", "diffusers", "--to", "drawthings", "--model-kind", "flux")
     assert "72.1 %" in run(*args).stdout
     assert "57.4 %" in run(*args, "--size", "256x256").stdout
+    qwen = run(*args[:-1], "Qwen-Image", "--size", "1328x1328").stdout
+    assert qwen == run(*args[:-1], "qwen_image").stdout
+    assert qwen != run(*args[:-1], "qwen-image", "--size", "256x256").stdout
 
 
 def test_words_and_other_steps(run: Run) -> None:

@@ -21,7 +21,7 @@ from partway.dialects import (
     parse_value,
     start_of,
 )
-from partway.dialects.kinds import flux_shift
+from partway.dialects.kinds import at_size
 from partway.errors import InvalidRequest, UnknownName, UserError
 from partway.interfaces.cli.report import emit
 from partway.interfaces.cli.values import Size
@@ -47,7 +47,7 @@ PNDM = {"plms", "pndm"}  # a sampler that Partway has not
     metavar=f"[{'|'.join(KINDS)}]",
     help="Whose noise levels.",
 )
-@click.option("--size", type=Size(), help="Of the picture: it bends Flux's schedule.")
+@click.option("--size", type=Size(), help="Of the picture: it bends Flux's and Qwen-Image's steps.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per program on stdout.")
 def command(
     *,
@@ -80,7 +80,7 @@ def command(
         for each, match in rows.items():
             emit(_facts(source, wanted, start, each, match))
         return
-    click.echo(f"{wanted:g} in {source} ({steps} steps, {model_kind}): {_words(start)}")
+    click.echo(f"{wanted:g} in {source} ({steps} steps, {setting.kind.name}): {_words(start)}")
     if every:
         _print_table(rows)
         return
@@ -98,8 +98,8 @@ def _setting(
 ) -> Setting:
     """What was asked beside the value."""
     kind = get_kind(model_kind)
-    if size is not None and kind.name == "flux":
-        kind = replace(kind, shift=flux_shift(*size))
+    if size is not None:
+        kind = at_size(kind, *size)
     name, own_spacing = sampler_of(sampler)
     return Setting(steps, kind, name, own_spacing if spacing is None else resolve_spacing(spacing))
 
