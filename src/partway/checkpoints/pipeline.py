@@ -216,9 +216,12 @@ def encoding(pipe: Any) -> Generator[None]:
 def quiet() -> Generator[None]:
     """Libraries keep their advice and bars to themselves while they load; errors are ours.
 
-    Not so the hub, which may be fetching gigabytes: transformers hides its bars with its own.
+    Not so the hub, which may be fetching gigabytes: transformers hides its bars with its own, and
+    shows them with its own.
     """
-    kept = [library(name).utils.logging for name in ("transformers", "diffusers")]
+    transformers, diffusers = kept = [
+        library(name).utils.logging for name in ("transformers", "diffusers")
+    ]
     levels = [logging.get_verbosity() for logging in kept]
     bars = library("huggingface_hub").utils
     hidden = bars.are_progress_bars_disabled()
@@ -232,6 +235,6 @@ def quiet() -> Generator[None]:
     finally:
         for logging, level in zip(kept, levels, strict=True):
             logging.set_verbosity(level)
-            logging.enable_progress_bar()
-        if hidden:
-            bars.disable_progress_bars()
+        diffusers.enable_progress_bar()
+        if not hidden:
+            transformers.enable_progress_bar()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import partway
-from partway.interfaces.cli import COMMANDS, cli
+from partway.interfaces.cli import COMMANDS, cli, main
 
 if TYPE_CHECKING:
     from .conftest import Run
@@ -35,6 +35,20 @@ def test_help_lists_every_command(args: tuple[str, ...], run: Run) -> None:
 
 def test_version(run: Run) -> None:
     assert run("--version").stdout == f"partway {partway.__version__}\n"
+
+
+@pytest.mark.parametrize(("option", "hidden"), [("-q", "1"), ("--quiet", "1"), ("--json", None)])
+def test_a_quiet_command_hides_the_hubs_bars(
+    option: str, hidden: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_nothing(**_: object) -> None: ...
+
+    environment: dict[str, str] = {}
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(sys, "argv", ["partway", "icon.png", "red", option])
+    monkeypatch.setattr(cli, "main", run_nothing)
+    main()
+    assert environment.get("HF_HUB_DISABLE_PROGRESS_BARS") == hidden
 
 
 def modules_after(args: list[str]) -> set[str]:

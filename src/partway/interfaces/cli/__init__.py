@@ -154,4 +154,6 @@ def main() -> NoReturn:
     # NumPy's own products are small here: threads that wait for each other take longer than one.
     # To be said before NumPy is loaded; networks have threads of their own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if {"-q", "--quiet"} & set(sys.argv):  # to be said before the hub's library is loaded
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     cli.main(prog_name="partway")
