@@ -231,8 +231,8 @@ def test_words_and_percent() -> None:
     ("name", "value", "steps", "words"),
     [
         ("comfyu", 0.5, 20, "did you mean 'comfyui'"),
-        ("a1111", 1.2, 20, "allowed is 0 … 1"),
-        ("krita", 60.0, 20, "allowed is 0 … 1; as a percentage it is 60%"),
+        ("a1111", 1.2, 20, "allowed is 0 … 1$"),
+        ("krita", 60.0, 20, "allowed is 0 … 1; try 60%"),
         ("a1111", float("nan"), 20, "allowed is 0 … 1"),
         ("novelai", 0.0, 20, "allowed is 0.01 … 0.99"),
         ("a1111", 0.5, 0, "--steps 20"),

@@ -81,7 +81,7 @@ class Dialect:
     def start(self, value: float, setting: Setting) -> Start:
         """The rule, within the tool's range; InvalidRequest outside it."""
         if not self.low <= value <= self.high:  # also false for NaN
-            percent = f"; as a percentage it is {value:g}%" if 1.0 < value <= 100.0 else ""
+            percent = f"; try {value:g}%" if 2.0 <= value <= 100.0 else ""
             raise InvalidRequest(
                 f"{self.control} is {value:g}, allowed is {self.low:g} … {self.high:g}{percent}"
             )
