@@ -285,6 +285,15 @@ def test_a_folder_that_is_not_complete_says_what_is_missing(tmp_path: Path, file
         profile_of(str(folder))
 
 
+def test_an_index_that_leaves_out_a_part_says_which(tmp_path: Path) -> None:
+    folder = broken(tmp_path)
+    index = json.loads((folder / "model_index.json").read_text())
+    del index["unet"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match="not complete: it says nothing of 'unet'"):
+        profile_of(str(folder))
+
+
 def test_few_step_checkpoints_are_known(tmp_path: Path) -> None:
     lcm = profile_of(str(tiny.folder_of("lcm")))
     assert (lcm.default_guidance, lcm.default_sampler, lcm.default_steps) == (1.0, "lcm", 6)

@@ -152,6 +152,15 @@ def test_a_record_knows_it_by_its_commit_whatever_was_fetched(remote: Folder) ->
         replay_of(document, None, model="analytic")
 
 
+def test_a_tokenizers_template_comes_with_it(remote: Folder) -> None:
+    """Of Z-Image, whose prompts are wrapped by it, and which may be a file of its own."""
+    rmtree(remote.remote)
+    copytree(tiny.folder_of("z-image"), remote.remote)
+    assert (remote.remote / "tokenizer" / "chat_template.jinja").is_file()
+    family = load_family(profile_of("owner/tiny"), "fp32")
+    assert len(family.encode_prompt("red")) > 0
+
+
 def test_half_the_size_where_all_have_it(remote: Folder) -> None:
     files = [next((remote.remote / name).glob("*.safetensors")) for name in NETWORKS]
     for file in files[:2]:

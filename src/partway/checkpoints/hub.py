@@ -18,7 +18,10 @@ from partway.checkpoints.layout import INDEX
 from partway.errors import ModelError
 
 ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-CONFIGS = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt", "*/*.model")
+# Chat templates (.jinja) belong to the tokenizers of language models, which some flows read with.
+CONFIGS = tuple(
+    f"{place}*.{kind}" for place in ("", "*/") for kind in ("json", "txt", "model", "jinja")
+)
 # Never fetched: weights that are not used, in formats that are not read.
 IGNORED = ("*.bin", "*.ckpt", "*.pt", "*.pth", "*.msgpack", "*.onnx", "*.onnx_data", "*.h5")
 NEEDED = "checkpoints on the hub need more of Partway: pip install 'partway[torch]'"

@@ -234,7 +234,11 @@ def _of_checkpoint(checkpoint: Checkpoint) -> Profile:
         return _module(family).profile(checkpoint)
     except PartwayError:
         raise
-    except (ArithmeticError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        raise ModelError(
+            f"{checkpoint.place} is not complete: it says nothing of {error}"
+        ) from error
+    except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{checkpoint.place} cannot be understood: {error!r}") from error
 
 
