@@ -175,6 +175,15 @@ def test_half_the_size_where_all_have_it(remote: Folder) -> None:
     assert all(".fp16." in name for name in remote.weights())
 
 
+def test_half_the_size_in_parts(remote: Folder) -> None:
+    """As large networks are published."""
+    pipe = tiny.KINDS["sd1"]()
+    pipe.save_pretrained(remote.remote, variant="fp16", max_shard_size="200KB")
+    load_family(profile_of("owner/tiny"), "fp32")
+    assert len(remote.weights()) > len(NETWORKS)
+    assert all(".fp16" in name for name in remote.weights())
+
+
 def test_a_repository_of_pickles_is_refused(remote: Folder) -> None:
     file = next((remote.remote / "vae").glob("*.safetensors"))
     file.rename(file.with_suffix(".bin"))

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from partway.checkpoints.layout import INDEX
+from partway.checkpoints.layout import HALF, INDEX
 from partway.errors import ModelError
 
 ID = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
@@ -68,8 +68,8 @@ def weights(repository: str, revision: str, components: tuple[str, ...]) -> Path
     """
     files = _files(repository, revision)
     chosen: list[str] = []
-    for variant in (".fp16.", None):
-        chosen = [name for name in files if _wanted(name, components, variant)]
+    for half in (True, False):
+        chosen = [name for name in files if _wanted(name, components, half=half)]
         if {name.split("/")[0] for name in chosen} == set(components):
             break
     if chosen:
@@ -78,14 +78,14 @@ def weights(repository: str, revision: str, components: tuple[str, ...]) -> Path
     return _snapshot(repository, revision, allow_patterns=list(CONFIGS))
 
 
-def _wanted(name: str, components: tuple[str, ...], variant: str | None) -> bool:
-    """Whether a file is a component's weights of a variant."""
+def _wanted(name: str, components: tuple[str, ...], *, half: bool) -> bool:
+    """Whether a file is a component's weights, in half precision or in its own."""
     component, _, file = name.partition("/")
     if component not in components or not file.endswith(".safetensors") or "/" in file:
         return False
     if "non_ema" in file:
         return False
-    return variant in file if variant is not None else not re.search(r"\.(fp\d+|bf16)[.-]", file)
+    return bool(HALF.search(file)) if half else not re.search(r"\.(fp\d+|bf16)[.-]", file)
 
 
 def _files(repository: str, revision: str) -> list[str]:

@@ -14,6 +14,7 @@ that needs either is refused here, before any library opens it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -31,6 +32,8 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 OPTIONAL = ("text_encoder_3", "tokenizer_3")
 READERS = ("tokenizer", "feature_extractor", "image_processor", "processor")  # of words, pictures
 WEIGHTLESS = ("scheduler", *READERS)
+# In names of weights in half precision, whole or in parts: model.fp16-00001-of-00002.safetensors
+HALF = re.compile(r"\.fp16[.-]")
 
 
 def read(folder: Path) -> tuple[str, Configs]:
@@ -89,7 +92,7 @@ def variant_of(folder: Path, elsewhere: Collection[str] = ()) -> str | None:
             others = sorted(file.name for file in (folder / name).glob("*.bin"))
             why = f"its weights are pickles ({others[0]})" if others else "it has no weights"
             raise ModelError(f"{folder}: {name} cannot be loaded, {why}; want .safetensors")
-        if all(".fp16." in file for file in files):
+        if all(HALF.search(file) for file in files):
             variant = "fp16"
     return variant
 
