@@ -186,7 +186,7 @@ def main() -> None:
     """Fit, store where asked, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pairs", type=int, default=64)
-    parser.add_argument("--targets", type=int, default=6, help="pictures to try --keep on")
+    parser.add_argument("--targets", type=int, default=16, help="pictures to try --keep on")
     parser.add_argument("--write", action="store_true", help="into pocket's config.json")
     options = parser.parse_args()
     pairs = load_pairs(PAIRS, options.pairs)

@@ -1,7 +1,7 @@
 """Write the four networks as ONNX files, with fp16 weights, and check them against torch.
 
-    python export.py --run base --decoder decoder --to FOLDER              # for evaluate.py
-    python export.py --run base --decoder decoder --to FOLDER --complete   # for use
+    python export.py --run base --decoder decoder/last --to FOLDER              # for evaluate.py
+    python export.py --run base --decoder decoder/last --to FOLDER --complete   # for use
 
 The averaged weights are exported. The text encoder's two word tables are folded into one. With
 --complete the library also takes up the held-out pictures of subjects that it knows in another
@@ -141,7 +141,10 @@ def main() -> None:
     )
     parser.add_argument("--run", default="base")
     parser.add_argument("--checkpoint", default="last", help="last, or warm")
-    parser.add_argument("--decoder", default="decoder")
+    parser.add_argument(
+        "--decoder", nargs="*", default=["decoder/last"], metavar="RUN/CHECKPOINT",
+        help="of several the mean of their weights; of none the linear one",
+    )  # fmt: skip
     parser.add_argument("--gain", type=float, default=1.0, help="benchmarks/bench_dial.py fits it")
     parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--to", type=Path, required=True)
@@ -151,7 +154,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
     checkpoint = RUNS / arguments.run / f"{arguments.checkpoint}.pt"
-    networks, state = load_networks(checkpoint, arguments.decoder)
+    networks, state = load_networks(checkpoint, [RUNS / f"{name}.pt" for name in arguments.decoder])
     library = load_library(Shape.context)
     if arguments.complete:
         library.extend()

@@ -93,7 +93,7 @@ def redraw(
 def work(run: str, batches: list[int], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Latents and originals of some batches; one process of one core."""
     torch.set_num_threads(1)
-    networks, _ = load_networks(RUNS / run / "last.pt", "")
+    networks, _ = load_networks(RUNS / run / "last.pt")
     planner, painter, originals = Planner(crossed=0.7), Painter(load_codec(), "cpu"), Originals()
     latents, pictures, begin = [], [], time.monotonic()
     for number, step in enumerate(batches, start=1):

@@ -31,5 +31,5 @@ PHOTOGRAPH_STYLE = "evening"
 EXAMPLES = (
     Example("angry-face", "angry face, cartoon"),
     Example("fox", "cat face, 3d"),
-    Example("teapot", "teapot, cartoon"),
+    Example("teapot", "teapot, flat"),
 )
