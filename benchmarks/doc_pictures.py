@@ -1,6 +1,6 @@
 """The pictures of README and docs/masks.md, made anew from the examples. `make docs-pictures`.
 
-masks.png is a map over a fox and a mask over a cat, each beside what it does; fox-strip.png and
+masks.png is a map over a fox and a mask over a cat, each beside what it does; teapot-strip.png and
 cat-strip.png are contact sheets of `partway demo`.
 """
 
@@ -20,7 +20,7 @@ from partway.styles import style_file
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 CELL, GAP = 240, 8
-STRIPS = ("fox-strip.png", "cat-strip.png")
+STRIPS = ("teapot-strip.png", "cat-strip.png")
 
 
 def cell(image: Image.Image) -> Image.Image:

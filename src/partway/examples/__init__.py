@@ -29,7 +29,7 @@ PHOTOGRAPH = HERE / "cat.jpg"
 PHOTOGRAPH_STYLE = "evening"
 
 EXAMPLES = (
-    Example("angry-face", "angry face, cartoon"),
+    Example("teapot", "strawberry, 3d"),
     Example("fox", "cat face, 3d"),
-    Example("teapot", "teapot, flat"),
+    Example("angry-face", "angry face, cartoon"),
 )
