@@ -182,7 +182,7 @@ def main() -> None:
         "lowest": 0.02,
         "plain_ground": 0.3,
         "even_surfaces": 0.1,
-        "own_grain": 9.0,
+        "own_grain": 12.0,
         "artwork_only": True,
         "styles": sorted(STYLE_PHRASES),
         "library": len(library.entries),
